@@ -1,0 +1,610 @@
+"""A conversation and everything that can happen to it.
+
+`Conversation.TRANSITIONS` is the whole state machine and `_move` the only writer of `status`: one
+conditional UPDATE whose row count says whether we were first. Each verb is a method, and runs in
+its own transaction, leaves a `StatusChange`, and tells the open windows after the commit.
+Messages are the exception: they go through `chat/writer.py`, which groups them.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from chat import events
+from institutions.models import AuditEvent, Brand, Institution
+from institutions.sealing import DataKey, keyed_hash
+from roster.models import LEASE, Presence, ServiceLine
+
+if TYPE_CHECKING:
+    from institutions.access import Staff
+
+# A worker whose lease ended this long ago is lost: the young person goes back to the queue.
+WORKER_LOST = timedelta(seconds=90)
+# Somebody who waits and shows no sign of life for this long has gone.
+VISITOR_LOST = timedelta(seconds=120)
+# A chat that was handed to one colleague is everybody's after this long.
+RESERVED = timedelta(seconds=90)
+
+
+class Refused(Exception):
+    """A verb that may not happen now. `code` is in the protocol (docs/protocol.md)."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def random_id() -> str:
+    """Return 128 random bits as 22 letters, digits, - and _: says nothing, cannot be guessed."""
+    return secrets.token_urlsafe(16)
+
+
+class Epoch(models.Model):
+    """One row with a random value that a restored backup gets anew, so that browsers reload."""
+
+    value = models.CharField(max_length=22, default=random_id)
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def current(cls) -> str:
+        return cls.objects.get_or_create(pk=1)[0].value
+
+
+class Visitor(models.Model):
+    """A young person's visit: a random token in a cookie, of which only a keyed hash is here."""
+
+    token_hash = models.CharField(max_length=64, unique=True, null=True)
+    brand = models.ForeignKey(Brand, on_delete=models.CASCADE, related_name="+")
+    language = models.CharField(max_length=2, default="nl")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"visitor {self.pk}"
+
+    @classmethod
+    def begin(cls, brand: Brand, language: str) -> tuple["Visitor", str]:
+        """Return a new visitor and the token for the cookie (256 random bits)."""
+        token = secrets.token_urlsafe(32)
+        visitor = cls.objects.create(
+            brand=brand, language=language, token_hash=keyed_hash("visit", token)
+        )
+        return visitor, token
+
+    @classmethod
+    def find(cls, token: str) -> "Visitor | None":
+        if not token or len(token) > 64:
+            return None
+        return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
+
+    def conversation(self) -> "Conversation | None":
+        """The one that this visit is about: the newest."""
+        return self.conversations.order_by("-created_at", "-pk").first()
+
+    def leave(self) -> None:
+        """End the visit: nothing leads from the browser to the conversation any more."""
+        with transaction.atomic():
+            for conversation in self.conversations.live():
+                conversation.abandon(reason="left")
+            Visitor.objects.filter(pk=self.pk).update(token_hash=None)
+            events.publish(events.VisitEnded(visitor=self.pk))
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def live(self) -> "ConversationQuerySet":
+        return self.filter(status__in=Conversation.LIVE)
+
+    def waiting(self) -> "ConversationQuerySet":
+        return self.filter(status=Conversation.Status.WAITING, kind=Conversation.Kind.CHAT)
+
+    def active(self) -> "ConversationQuerySet":
+        return self.filter(status=Conversation.Status.ACTIVE)
+
+    def visible_to(self, staff: "Staff") -> "ConversationQuerySet":
+        """What a worker may read: what they hold, and what their own institution owns."""
+        if not staff.is_worker:
+            return self.none()
+        return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
+
+
+class Conversation(models.Model):
+    """One contact between a visitor and workers."""
+
+    class Kind(models.TextChoices):
+        CHAT = "chat", _("chat")
+        LETTER = "letter", _("brief")
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", _("wacht")
+        ACTIVE = "active", _("bezig")
+        CLOSED = "closed", _("afgesloten")
+        ABANDONED = "abandoned", _("weggegaan")
+
+    class Urgency(models.TextChoices):
+        NOW = "now", _("nu")
+        SOON = "soon", _("snel")
+        NORMAL = "normal", _("gewoon")
+
+    class ClosingReason(models.TextChoices):
+        FINISHED = "finished", _("gesprek is klaar")
+        REFERRED = "referred", _("doorverwezen")
+        VISITOR_LEFT = "visitor_left", _("jongere is weg")
+        TIME = "time", _("het spreekuur is voorbij")
+        MISUSE = "misuse", _("misbruik")
+        BY_VISITOR = "by_visitor", _("jongere stopte het gesprek")
+
+    class ContactKind(models.TextChoices):
+        ABOUT_SELF = "about_self", _("over zichzelf")
+        ABOUT_CHILD = "about_child", _("over een ander kind of jongere")
+        SILENT = "silent", _("zei niets")
+        TEST = "test", _("test")
+        PRANK = "prank", _("grap")
+        ABUSIVE = "abusive", _("beledigend")
+        THANKS = "thanks", _("bedankje")
+        WRONG_PLACE = "wrong_place", _("verkeerde plek")
+        EMERGENCY = "emergency", _("noodgeval")
+
+    class Topic(models.TextChoices):
+        # The ten groups of Child Helpline International, and "unknown" for contacts without one.
+        MISSING = "missing", _("weg van huis of vermist")
+        VIOLENCE = "violence", _("geweld of misbruik")
+        MENTAL_HEALTH = "mental_health", _("hoe ik me voel")
+        PHYSICAL_HEALTH = "physical_health", _("mijn lijf en gezondheid")
+        ACCESS = "access", _("hulp of geld nodig")
+        DISCRIMINATION = "discrimination", _("buitengesloten worden")
+        FAMILY = "family", _("thuis en familie")
+        PEERS = "peers", _("vrienden en verkering")
+        EDUCATION = "education", _("school en werk")
+        SEXUALITY = "sexuality", _("seks en wie ik ben")
+        UNKNOWN = "unknown", _("iets anders")
+
+    LIVE = (Status.WAITING, Status.ACTIVE)
+    TRANSITIONS: dict[str, frozenset[str]] = {
+        Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
+        Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+        Status.CLOSED: frozenset(),
+        Status.ABANDONED: frozenset(),
+    }
+
+    id = models.CharField(primary_key=True, max_length=22, default=random_id, editable=False)
+    brand = models.ForeignKey(Brand, on_delete=models.PROTECT, related_name="+")
+    line = models.ForeignKey(ServiceLine, on_delete=models.PROTECT, related_name="+")
+    visitor = models.ForeignKey(
+        Visitor, on_delete=models.SET_NULL, null=True, related_name="conversations"
+    )
+    kind = models.CharField(max_length=6, choices=Kind.choices, default=Kind.CHAT)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.WAITING)
+    urgency = models.CharField(max_length=6, choices=Urgency.choices, default=Urgency.NORMAL)
+    # JSON {"reasons": [sentence], "answers": [{"question", "answer"}]}, made by triage.
+    sealed_intake = models.BinaryField(null=True)
+    language = models.CharField(max_length=2, default="nl")
+    institution = models.ForeignKey(
+        Institution, on_delete=models.PROTECT, null=True, related_name="+", help_text="Owns it."
+    )
+    worker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    reserved_for = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    reserved_until = models.DateTimeField(null=True)
+    last_seq = models.PositiveIntegerField(default=0)
+    visitor_seq = models.PositiveIntegerField(default=0, help_text="Seen by the visitor.")
+    worker_seq = models.PositiveIntegerField(default=0, help_text="Seen by the worker.")
+    visitor_seen_at = models.DateTimeField(default=timezone.now, help_text="Last heartbeat.")
+    created_at = models.DateTimeField(default=timezone.now)
+    waiting_since = models.DateTimeField(default=timezone.now)
+    claimed_at = models.DateTimeField(null=True, help_text="The first time.")
+    ended_at = models.DateTimeField(null=True)
+    closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
+    contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
+    topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
+    feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at", "pk"]
+        indexes = [
+            models.Index(fields=["line", "status", "kind"]),
+            models.Index(fields=["worker", "status"]),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(status="active") | Q(worker__isnull=False),
+                name="active_has_a_worker",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="waiting") | Q(worker__isnull=True),
+                name="waiting_has_no_worker",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=("waiting", "active"), ended_at__isnull=True)
+                | Q(status__in=("closed", "abandoned"), ended_at__isnull=False),
+                name="ended_has_a_time",
+            ),
+            models.UniqueConstraint(
+                fields=["visitor"],
+                condition=Q(status__in=("waiting", "active")),
+                name="one_live_conversation_per_visitor",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"conversation {self.pk}"
+
+    # --- Verbs: the only ways in which a conversation changes -----------------------------------
+
+    @classmethod
+    def start(
+        cls,
+        *,
+        visitor: Visitor,
+        line: ServiceLine,
+        urgency: str = Urgency.NORMAL,
+        intake: str = "",
+    ) -> "Conversation":
+        """Put a visitor in the queue. The caller asked first whether the chat is open.
+
+        A visitor who has a live conversation gets that one back: a double click, a second tab.
+        """
+        with transaction.atomic():
+            Visitor.objects.select_for_update().get(pk=visitor.pk)
+            if live := visitor.conversations.live().first():
+                return live
+            now = timezone.now()
+            conversation = cls(
+                brand_id=visitor.brand_id,
+                line=line,
+                visitor=visitor,
+                language=visitor.language,
+                urgency=urgency,
+                created_at=now,
+                waiting_since=now,
+                visitor_seen_at=now,
+            )
+            data_key = DataKey.new()
+            if intake:
+                conversation.sealed_intake = data_key.seal(intake, conversation.pk, "intake")
+            conversation.save(force_insert=True)
+            ConversationKey.keep(conversation.pk, data_key)
+            conversation.changes.create(old="", new=cls.Status.WAITING, by="visitor", at=now)
+            events.publish(events.DeskChanged(line=line.pk))
+        return conversation
+
+    def claim(self, staff: "Staff", *, despite: bool = False) -> None:
+        """Take this waiting chat. Refuses: gone, taken, reserved, cap, urgent, not_available.
+
+        `despite`: the worker knows of an urgent chat of their own, or of the cap, and takes this
+        one all the same.
+        """
+        if not staff.is_worker:
+            raise Refused("forbidden")
+        now = timezone.now()
+        with transaction.atomic():
+            # Two windows of one worker: the row makes their claims come one after the other.
+            presence = (
+                Presence.objects.select_for_update().filter(worker=staff.user).first()
+            )
+            if presence is None or now - presence.seen_at > LEASE:
+                raise Refused("not_available")
+            if not despite:
+                own = list(
+                    Conversation.objects.active()
+                    .filter(worker=staff.user)
+                    .values_list("urgency", flat=True)
+                )
+                if self.Urgency.NOW in own:
+                    raise Refused("urgent")
+                if len(own) >= staff.user.chat_cap:
+                    raise Refused("cap")
+            self._move(
+                self.Status.ACTIVE,
+                by="worker",
+                worker=staff.user,
+                only=Q(reserved_for=None)
+                | Q(reserved_for=staff.user)
+                | Q(reserved_until__lte=now),
+                now=now,
+                changes={
+                    "worker": staff.user,
+                    "institution_id": staff.institution_id,
+                    "claimed_at": self.claimed_at or now,
+                    "reserved_for": None,
+                    "reserved_until": None,
+                },
+            )
+            self._audit(AuditEvent.Verb.CLAIM, staff)
+
+    def hand_over(self, staff: "Staff", *, to_worker_id: int | None = None, note: str = "") -> None:
+        """Give an own chat back to the queue, or to one present colleague, with a note for them."""
+        now = timezone.now()
+        with transaction.atomic():
+            changes: dict[str, Any] = {"worker": None, "waiting_since": now}
+            if to_worker_id is not None:
+                present = Presence.objects.filter(
+                    worker_id=to_worker_id,
+                    worker__is_active=True,
+                    worker__memberships__role="worker",
+                    state=Presence.State.AVAILABLE,
+                    seen_at__gt=now - LEASE,
+                ).exclude(worker=staff.user)
+                if not present.exists():
+                    raise Refused("colleague_absent")
+                changes |= {"reserved_for_id": to_worker_id, "reserved_until": now + RESERVED}
+            if note:
+                Note.add(self, staff.user, note, client_id=random_id())
+            self._move(
+                self.Status.WAITING,
+                by="worker",
+                worker=staff.user,
+                reason="handed_over",
+                only=Q(worker=staff.user),
+                now=now,
+                changes=changes,
+            )
+            self._audit(AuditEvent.Verb.HAND_OVER, staff, detail=str(to_worker_id or "queue"))
+
+    def close(self, staff: "Staff", *, reason: str, contact_kind: str, topic: str) -> None:
+        """End an own chat, with the minimum registration."""
+        with transaction.atomic():
+            self._move(
+                self.Status.CLOSED,
+                by="worker",
+                worker=staff.user,
+                reason=reason,
+                only=Q(worker=staff.user),
+                changes={
+                    "ended_at": timezone.now(),
+                    "closing_reason": reason,
+                    "contact_kind": contact_kind,
+                    "topic": topic,
+                },
+            )
+            self._audit(AuditEvent.Verb.CLOSE, staff, detail=reason)
+
+    def abandon(self, *, reason: str) -> None:
+        """The visitor leaves: `left`, `closed` (ended the chat), `lost`, or `closing_time`.
+
+        Out of the queue that is abandoned; out of a chat it is closed, and the worker still
+        registers it.
+        """
+        waiting = self.status == self.Status.WAITING
+        self._move(
+            self.Status.ABANDONED if waiting else self.Status.CLOSED,
+            by="system" if reason in ("lost", "closing_time") else "visitor",
+            reason=reason,
+            changes={
+                "ended_at": timezone.now(),
+                "closing_reason": ""
+                if waiting
+                else self.ClosingReason.BY_VISITOR
+                if reason == "closed"
+                else self.ClosingReason.VISITOR_LEFT,
+            },
+        )
+
+    def lose_worker(self) -> None:
+        """Give a chat whose worker is lost back to the queue, in its old place."""
+        self._move(
+            self.Status.WAITING,
+            by="system",
+            reason="worker_lost",
+            only=Q(worker=self.worker),
+            changes={"worker": None},
+        )
+
+    def register(self, staff: "Staff", *, contact_kind: str, topic: str) -> None:
+        """Registration of a chat that the visitor ended; the text stays as it is."""
+        mine = Conversation.objects.filter(
+            pk=self.pk, worker=staff.user, status=self.Status.CLOSED, contact_kind=""
+        )
+        with transaction.atomic():
+            if not mine.update(contact_kind=contact_kind, topic=topic):
+                raise Refused("wrong_state")
+            self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
+            events.publish(events.DeskChanged(line=self.line_id))
+
+    def rate(self, *, heard: int | None, better: int | None) -> None:
+        """Keep the visitor's feedback, 1 to 5; the last answer counts."""
+        answers = {"feedback_heard": heard, "feedback_better": better}
+        Conversation.objects.filter(pk=self.pk, status=self.Status.CLOSED).update(
+            **{field: value for field, value in answers.items() if value is not None}
+        )
+
+    def _move(
+        self,
+        to: str,
+        *,
+        by: str,
+        changes: dict[str, Any],
+        worker: Any = None,
+        reason: str = "",
+        only: Q | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        """Change the status if nobody was first; raises Refused("wrong_state") or ("taken")."""
+        old = self.status
+        if to not in self.TRANSITIONS[old]:
+            raise Refused("wrong_state")
+        with transaction.atomic():
+            unchanged = Conversation.objects.filter(only or Q(), pk=self.pk, status=old)
+            if not unchanged.update(status=to, **changes):
+                raise Refused("taken")
+            self.changes.create(
+                old=old, new=to, by=by, worker=worker, reason=reason, at=now or timezone.now()
+            )
+            self.refresh_from_db()
+            events.publish(events.StatusChanged.of(self, reason=reason))
+            events.publish(events.DeskChanged(line=self.line_id))
+
+    def _audit(self, verb: str, staff: "Staff", detail: str = "") -> None:
+        AuditEvent.objects.create(
+            actor=staff.user,
+            verb=verb,
+            conversation=self.pk,
+            institution_id=staff.institution_id,
+            detail=detail,
+        )
+
+    def read_by(self, staff: "Staff") -> None:
+        """Leave the audit row of a worker who opens this conversation."""
+        self._audit(AuditEvent.Verb.READ, staff)
+
+    # --- What was written -----------------------------------------------------------------------
+
+    def data_key(self) -> DataKey:
+        """Raises ConversationKey.DoesNotExist once the text was erased."""
+        return self.key.open()
+
+    def intake(self) -> str:
+        """The summary of the questions before, unsealed; empty if there was none."""
+        if self.sealed_intake is None:
+            return ""
+        return self.data_key().unseal(self.sealed_intake, self.pk, "intake")
+
+    @property
+    def visitor_is_present(self) -> bool:
+        return timezone.now() - self.visitor_seen_at <= LEASE
+
+
+class ConversationKey(models.Model):
+    """The wrapped data key, in a table of its own so that its backups can be kept shorter."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, primary_key=True, related_name="key"
+    )
+    sealing_key = models.CharField(max_length=16, db_index=True)
+    wrapped = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"key of {self.pk}"
+
+    @classmethod
+    def keep(cls, conversation_id: str, data_key: DataKey) -> None:
+        name, wrapped = data_key.wrap()
+        cls.objects.create(conversation_id=conversation_id, sealing_key=name, wrapped=wrapped)
+
+    def open(self) -> DataKey:
+        return DataKey.unwrap(self.sealing_key, self.wrapped)
+
+
+class Message(models.Model):
+    """One numbered line. Written by `chat/writer.py` only; `body` opens at its own place only."""
+
+    class Author(models.TextChoices):
+        VISITOR = "visitor"
+        WORKER = "worker"
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="messages"
+    )
+    seq = models.PositiveIntegerField()
+    client_id = models.CharField(max_length=36)
+    author = models.CharField(max_length=7, choices=Author.choices)
+    worker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    body = models.BinaryField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["conversation", "seq"]
+        constraints = [
+            models.UniqueConstraint(fields=["conversation", "seq"], name="one_message_per_number"),
+            models.UniqueConstraint(
+                fields=["conversation", "client_id"], name="one_message_per_client_id"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.seq}"
+
+
+class Note(models.Model):
+    """What staff write for each other about a conversation; no visitor ever sees it."""
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes")
+    client_id = models.CharField(max_length=36)
+    worker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    body = models.BinaryField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "client_id"], name="one_note_per_client_id"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"note {self.pk}"
+
+    @classmethod
+    def add(cls, conversation: Conversation, worker: Any, text: str, *, client_id: str) -> "Note":
+        """Store a note once per `client_id` and tell the workers who have the chat open."""
+        with transaction.atomic():
+            if known := conversation.notes.filter(client_id=client_id).first():
+                if known.worker_id != worker.pk or known.text() != text:
+                    raise Refused("id_reused")
+                return known
+            body = conversation.data_key().seal(text, conversation.pk, client_id, "note")
+            note = conversation.notes.create(client_id=client_id, worker=worker, body=body)
+            events.publish(events.NoteAdded(conversation=conversation.pk))
+        return note
+
+    def text(self) -> str:
+        return self.conversation.data_key().unseal(
+            self.body, self.conversation_id, self.client_id, "note"
+        )
+
+
+class StatusChange(models.Model):
+    """One row per change of status: history, figures and audit in one. Holds no text."""
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="changes"
+    )
+    old = models.CharField(max_length=9, blank=True)
+    new = models.CharField(max_length=9)
+    by = models.CharField(max_length=7, help_text="visitor, worker or system")
+    worker = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    reason = models.CharField(max_length=12, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.old} to {self.new}"
+
+
+class QuickReply(models.Model):
+    """A ready sentence at the desk: the platform's (no institution) or one institution's."""
+
+    institution = models.ForeignKey(
+        Institution, on_delete=models.CASCADE, null=True, blank=True, related_name="quick_replies"
+    )
+    shortcut = models.CharField(max_length=20)
+    text = models.CharField(max_length=1000)
+    language = models.CharField(max_length=2, default="nl")
+
+    class Meta:
+        ordering = ["institution", "shortcut", "pk"]
+        verbose_name_plural = "quick replies"
+
+    def __str__(self) -> str:
+        return self.shortcut
