@@ -1,0 +1,167 @@
+"""What every test stands on: settings, databases, and nothing left over for the next test.
+
+The settings come from the environment, so it is arranged here, before Django reads it:
+`pytest` alone runs on SQLite and the in-memory layer, `TEST_DATABASE=postgresql pytest` on
+PostgreSQL and Redis that this process starts and stops itself. Every run has a directory of its
+own, so that runs beside each other do not meet.
+"""
+
+import atexit
+import base64
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import django
+import pytest
+import pytest_asyncio
+from tests import services
+
+TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
+DIRECTORY = Path(tempfile.mkdtemp(prefix="klikvoor-test-"))
+# Another user than root runs PostgreSQL, and has to pass.
+DIRECTORY.chmod(0o755)
+_stop: list[Callable[[], None]] = []
+
+
+def _arrange_environment() -> None:
+    services.runtime_directory(DIRECTORY)
+    for name in ("KLIKVOOR_ENV_FILE", "DATABASE_URL", "REDIS_URL", "DEFAULT_FROM_EMAIL"):
+        os.environ.pop(name, None)
+    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "klikvoor.settings",
+        "SECRET_KEY": "only-for-tests-" + "s" * 40,
+        "HASHING_KEY": key,
+        "SEALING_KEYS": f"test:{key}",
+        "DEMO": "0",
+        "ORIGINS": "http://testserver,http://localhost,http://localhost:8000",
+        "EMAIL_URL": "memorymail://",
+        "STATIC_ROOT": str(DIRECTORY / "static"),
+        "DATABASE_URL": f"sqlite:///{DIRECTORY / 'main.sqlite3'}",
+    }
+    (DIRECTORY / "static").mkdir()
+    if TEST_DATABASE == "postgresql":
+        for variable, start in (
+            ("DATABASE_URL", services.start_postgresql),
+            ("REDIS_URL", services.start_redis),
+        ):
+            os.environ[variable], stop = start(DIRECTORY)
+            _stop.append(stop)
+    elif TEST_DATABASE != "sqlite":
+        raise pytest.UsageError("TEST_DATABASE is sqlite or postgresql.")
+
+
+def _clean_up() -> None:
+    while _stop:
+        _stop.pop()()
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+
+
+atexit.register(_clean_up)
+_arrange_environment()
+django.setup()  # the people below are made of models
+
+pytest_plugins = ["tests.people"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "postgresql: a race that only PostgreSQL can have")
+
+
+def pytest_report_header() -> str:
+    layer = "Redis" if "REDIS_URL" in os.environ else "in-memory layer"
+    return f"klikvoor: {TEST_DATABASE} and {layer}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        function = getattr(item, "function", None)
+        if inspect.iscoroutinefunction(function) and (
+            item.get_closest_marker("django_db") or "db" in getattr(item, "fixturenames", ())
+        ):
+            # Async code uses the database in another thread than the one that holds the
+            # transaction of a test, so that rolling back would neither isolate nor show anything.
+            item.add_marker(pytest.mark.django_db(transaction=True), append=False)
+        if item.get_closest_marker("postgresql") and TEST_DATABASE != "postgresql":
+            reason = "SQLite has one writer at a time; TEST_DATABASE=postgresql runs this race"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def kind_of_database() -> str:
+    """`sqlite` or `postgresql`."""
+    return TEST_DATABASE
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Put the test database in this run's directory, and do not wait for the disk."""
+    from django.db import connections
+
+    settings = connections["default"].settings_dict
+    if TEST_DATABASE == "sqlite":
+        settings["TEST"]["NAME"] = str(DIRECTORY / "test.sqlite3")
+        options = settings["OPTIONS"]
+        options["init_command"] = options["init_command"].replace(
+            "synchronous=FULL", "synchronous=OFF"
+        )
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """It goes with this run's directory; dropping it here would wait for idle threads."""
+    return True
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_settings() -> Iterator[None]:
+    from django.test import override_settings
+
+    storages = {
+        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+        # Without the manifest that collectstatic makes.
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(STORAGES=storages, PASSWORD_HASHERS=hashers):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _connections_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Consumers close old connections when they end, and the test's own would be among them."""
+    monkeypatch.setattr("channels.db.close_old_connections", lambda **kwargs: None)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> Iterator[None]:
+    """The cache of one test is not the cache of the next."""
+    yield
+    from django.core.cache import cache
+
+    cache.clear()
+
+
+@pytest_asyncio.fixture(scope="session", autouse=True, loop_scope="session")
+async def _close_connections_at_the_end() -> AsyncIterator[None]:
+    from asgiref.sync import sync_to_async
+    from django.db import connections
+
+    yield
+    await sync_to_async(connections.close_all)()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_pools_at_the_end(_close_connections_at_the_end: None) -> Iterator[None]:
+    yield
+    from django.db import connections
+
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
