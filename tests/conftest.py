@@ -18,6 +18,7 @@ from pathlib import Path
 import django
 import pytest
 import pytest_asyncio
+
 from tests import services
 
 TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")

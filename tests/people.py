@@ -8,16 +8,17 @@ import json
 from datetime import timedelta
 
 import pytest
-from chat.models import Conversation, Visitor
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
+
+from chat.models import Conversation, Visitor
 from institutions.access import Staff, staff_of
 from institutions.models import Brand, Institution, Membership, User
 from roster.models import ConsultationHour, Duty, Presence, ServiceLine
 
-PASSWORD = "een lang wachtwoord voor de test"  # noqa: S105
-TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"  # noqa: S105
+PASSWORD = "een lang wachtwoord voor de test"
+TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 ORIGIN = "http://testserver"
 INTAKE = {
     "reasons": ["Je zei: ik voel me niet veilig"],

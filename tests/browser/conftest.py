@@ -1,0 +1,317 @@
+"""Browsers, and the servers that they visit.
+
+A browser test gets `server` (a real process on the demo's data), `visitor_page` (a phone on the
+first page) and `worker_page("anna")` (a desk). Whatever the console complains about, every failed
+script, every request to another host and every error in the server's log fails the test, unless a
+marker says that it is part of the story:
+
+- `cuts_off`: connections break (offline, a killed server);
+- `leaves_site`: the browser goes to another site; `open_page.left_for` says where to.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Route
+
+from tests import services
+from tests.browser.server import ROOT, Server, environment, manage
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+CONNECTION_BROKE = re.compile(
+    r"net::ERR_|WebSocket connection to|Failed to load resource|Failed to fetch"
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "cuts_off: connections break in this browser test")
+    config.addinivalue_line("markers", "leaves_site: the browser goes to another site")
+
+
+# --- The browser --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        reason = "no Chromium on this machine: browser tests need it (scripts/chromium.sh)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return {
+        "executable_path": path,
+        "args": [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    }
+
+
+@pytest.fixture
+def phone() -> dict[str, Any]:
+    return PHONE
+
+
+@pytest.fixture
+def desktop() -> dict[str, Any]:
+    return DESKTOP
+
+
+class OpenPage:
+    """Opens pages, each in a browser of its own, and keeps what went wrong in any of them.
+
+    `await open_page()` is a phone; `await open_page(desktop, dark=True)` is not. Everything else
+    that a Playwright context takes may follow (`java_script_enabled=False`, `reduced_motion=…`).
+    """
+
+    def __init__(
+        self, new_context: Callable[..., Awaitable[BrowserContext]], url: str, marks: set[str]
+    ) -> None:
+        self.new_context = new_context
+        self.url = url
+        self.marks = marks
+        self.problems: list[str] = []
+        # The addresses elsewhere that a page was sent to; the requests end here.
+        self.left_for: list[str] = []
+
+    async def __call__(
+        self,
+        device: dict[str, Any] | None = None,
+        *,
+        dark: bool = False,
+        url: str | None = None,
+        **more: Any,
+    ) -> Page:
+        """Return an empty page; `goto("/")` leads to the server."""
+        context = await self.new_context(
+            base_url=url or self.url,
+            locale="nl-NL",
+            timezone_id="Europe/Amsterdam",
+            color_scheme="dark" if dark else "light",
+            **(device or PHONE),
+            **more,
+        )
+        context.set_default_timeout(10_000)
+        await context.route(re.compile(r"^https?://(?!localhost[:/])"), self._elsewhere)
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.problems.append(f"script: {error.error}"))
+        return await context.new_page()
+
+    async def _elsewhere(self, route: Route, request: Request) -> None:
+        if request.is_navigation_request():
+            self.left_for.append(request.url)
+            await route.fulfill(body="<title>elsewhere</title>", content_type="text/html")
+        else:
+            self.problems.append(f"a request to another host: {request.url}")
+            await route.abort()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if "cuts_off" in self.marks and CONNECTION_BROKE.search(message.text):
+            return
+        where = message.location.get("url", "")
+        self.problems.append(f"console {message.type}: {message.text} ({where})")
+
+    def complain(self) -> None:
+        problems = list(self.problems)
+        if self.left_for and "leaves_site" not in self.marks:
+            problems.append(f"left the site for {self.left_for}")
+        assert not problems, "\n".join(problems)
+
+
+def _marks(request: pytest.FixtureRequest) -> set[str]:
+    return {marker.name for marker in request.node.iter_markers()}
+
+
+@pytest_asyncio.fixture
+async def open_page(
+    new_context: Callable[..., Awaitable[BrowserContext]], request: pytest.FixtureRequest
+) -> AsyncIterator[OpenPage]:
+    """Opens pages on `server`, or on the address that it is given."""
+    server = request.getfixturevalue("server") if "server" in request.fixturenames else None
+    opener = OpenPage(new_context, server.url if server else "", _marks(request))
+    yield opener
+    opener.complain()
+
+
+@pytest_asyncio.fixture
+async def visitor_page(server: Server, open_page: OpenPage) -> Page:
+    """A young person's phone, on the first page."""
+    page = await open_page(PHONE)
+    await page.goto("/")
+    return page
+
+
+@pytest.fixture
+def worker_page(server: Server, open_page: OpenPage) -> Callable[..., Awaitable[Page]]:
+    """`await worker_page("anna")`: a desk, in the browser of who signed in as the demo allows.
+
+    `to` is another page of the staff's than the desk.
+    """
+
+    async def sign_in(
+        name: str, device: dict[str, Any] | None = None, *, to: str = "/desk/", **more: Any
+    ) -> Page:
+        page = await open_page(device or DESKTOP, **more)
+        await page.goto("/accounts/login/")
+        await page.get_by_role("button", name=re.compile(rf"\b{name}\b", re.IGNORECASE)).click()
+        await page.wait_for_url(lambda address: "/accounts/login/" not in address)
+        await page.goto(to)
+        return page
+
+    return sign_in
+
+
+async def assert_accessible(page: Page) -> None:
+    """Fail on everything that axe finds, and on a page that scrolls sideways."""
+    results = await Axe().run(
+        page,
+        options={
+            "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+            "resultTypes": ["violations"],
+        },
+    )
+    assert not results.violations_count, results.generate_report()
+    too_wide = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert too_wide <= 0, f"{page.url} is {too_wide} pixels wider than its window"
+
+
+# --- The server ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collected static files, as an installation has them."""
+    directory = tmp_path_factory.mktemp("static")
+    manage("collectstatic", "--noinput", env=environment(STATIC_ROOT=str(directory)))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the demo's people and an hour that is going on."""
+    directory = tmp_path_factory.mktemp("demo")
+    path = directory / "demo.sqlite3"
+    env = environment(
+        DEMO="1", DATABASE_URL=f"sqlite:///{path}", EMAIL_URL=f"filemail://{directory}/mail"
+    )
+    manage("migrate", "--verbosity", "0", env=env)
+    manage("demo", env=env)
+    return path
+
+
+@pytest.fixture(scope="module")
+def _server_of_module(
+    demo_database: Path, static_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("server")
+    shutil.copy(demo_database, directory / "klikvoor.sqlite3")
+    env = environment(
+        DEMO="1",
+        DATABASE_URL=f"sqlite:///{directory / 'klikvoor.sqlite3'}",
+        STATIC_ROOT=str(static_root),
+        EMAIL_URL=f"filemail://{directory}/mail",
+    )
+    server = Server(directory, env)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def server(_server_of_module: Server, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The demo on a real server: an open chat with nobody in it. One process for a module."""
+    server = _server_of_module
+    if not server.is_running:
+        server.start()
+    server.forget_conversations()
+    heard = len(server.log())
+    yield server
+    complaints = [
+        line
+        for line in server.log()[heard:].splitlines()
+        if "Traceback" in line or " ERROR " in line or " CRITICAL " in line
+    ]
+    assert "cuts_off" in _marks(request) or not complaints, server.log()[heard:]
+
+
+# --- Two processes, PostgreSQL and Redis --------------------------------------------------------
+
+
+class TwoServers:
+    """Two processes of one site, and sessions for its people: there is no demo sign-in here."""
+
+    def __init__(self, servers: list[Server], sessions: dict[str, str]) -> None:
+        self.first, self.second = servers
+        self.sessions = sessions
+
+    async def sign_in(self, page: Page, name: str) -> None:
+        """Let the page's browser be that of a signed-in worker, on both servers."""
+        await page.context.add_cookies(
+            [{"name": "session", "value": self.sessions[name], "domain": "localhost", "path": "/"}]
+        )
+
+
+@pytest.fixture(scope="session")
+def _big_site(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    directory = tmp_path_factory.mktemp("big")
+    # Another user than root runs PostgreSQL, and has to pass.
+    for parent in (directory, *directory.parents[:2]):
+        parent.chmod(0o755)
+    services.runtime_directory(directory)
+    database, stop_database = services.start_postgresql(directory)
+    redis, stop_redis = services.start_redis(directory)
+    env = environment(
+        DATABASE_URL=database, REDIS_URL=redis, EMAIL_URL=f"filemail://{directory}/mail"
+    )
+    manage("migrate", "--verbosity", "0", env=env)
+    manage("demo", env=env | {"DEMO": "1"})
+    sessions = subprocess.run(
+        [sys.executable, "-m", "tests.browser.sessions"],
+        cwd=ROOT,
+        env=env | {"DJANGO_SETTINGS_MODULE": "klikvoor.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    yield env, dict(line.split() for line in sessions.splitlines())
+    stop_redis()
+    stop_database()
+
+
+@pytest.fixture
+def two_servers(
+    _big_site: tuple[dict[str, str], dict[str, str]], static_root: Path, tmp_path: Path
+) -> Iterator[TwoServers]:
+    """Two `serve` processes on PostgreSQL and Redis, with the demo's people; jobs run in one."""
+    env, sessions = _big_site
+    env = env | {"STATIC_ROOT": str(static_root)}
+    servers = [Server(tmp_path, env), Server(tmp_path, env, "--no-jobs")]
+    # One site: what one of them serves, the other one's sockets accept.
+    origins = ",".join(server.url for server in servers)
+    for server in servers:
+        server.env = server.env | {"ORIGINS": origins}
+        server.start()
+    yield TwoServers(servers, sessions)
+    for server in servers:
+        server.stop()

@@ -1,0 +1,147 @@
+"""A real server process for tests that look from outside: with a browser, or with a signal."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+READY_WITHIN = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a process of ours: the tests' secrets, and these variables."""
+    kept = ("PATH", "HOME", "LANG", "TZ", "XDG_RUNTIME_DIR", "VIRTUAL_ENV")
+    secrets = ("SECRET_KEY", "HASHING_KEY", "SEALING_KEYS")
+    return {name: os.environ[name] for name in (*kept, *secrets) if name in os.environ} | variables
+
+
+def manage(*arguments: str, env: dict[str, str]) -> str:
+    """Run a management command to its end and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, f"manage.py {arguments[0]}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+class Server:
+    """One `manage.py serve` on a port of its own, that can be killed and come back."""
+
+    def __init__(self, directory: Path, env: dict[str, str], *arguments: str) -> None:
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.directory = directory
+        self.env = {"ORIGINS": self.url} | env
+        self.arguments = arguments
+        self.log_file = directory / f"server-{self.port}.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and return once a page is answered."""
+        assert not self.is_running
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "serve", "--port", str(self.port), *self.arguments],
+                cwd=ROOT,
+                env=self.env,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + READY_WITHIN
+        while not self._answers():
+            if not self.is_running or time.monotonic() > deadline:
+                self.kill()
+                raise AssertionError(f"the server did not start\n{self.log()}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/accounts/login/", timeout=5):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self) -> None:
+        """End it as a power cut would: no warning, no goodbye."""
+        self._end(signal.SIGKILL)
+
+    def stop(self, within: float = 20) -> int:
+        """Ask it to end, as a deployment does; return its exit code."""
+        return self._end(signal.SIGTERM, within)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def _end(self, how: signal.Signals, within: float = 10) -> int:
+        if self.process is None:
+            return 0
+        if self.is_running:
+            self.process.send_signal(how)
+        try:
+            return self.process.wait(within)
+        finally:
+            if self.is_running:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def log(self) -> str:
+        """Return everything that the process wrote so far."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    # --- The SQLite database of this server, beside it ------------------------------------------
+
+    @property
+    def database(self) -> Path:
+        return Path(self.env["DATABASE_URL"].removeprefix("sqlite:///"))
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Return what the database holds at this moment."""
+        connection = sqlite3.connect(self.database, timeout=10)
+        try:
+            with connection:
+                return connection.execute(query, parameters).fetchall()
+        finally:
+            connection.close()
+
+    def forget_conversations(self) -> None:
+        """Empty the queue and the desks, so that the next test finds the site as it began."""
+        connection = sqlite3.connect(self.database, timeout=10, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for (table,) in connection.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+                " AND (name LIKE 'chat\\_%' ESCAPE '\\' OR name LIKE 'roster_presence'"
+                " OR name LIKE 'roster\\_open%' ESCAPE '\\')"
+                " AND name NOT IN ('chat_epoch', 'chat_quickreply')"
+            ).fetchall():
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
