@@ -69,10 +69,6 @@ django.setup()  # the people below are made of models
 pytest_plugins = ["tests.people"]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "postgresql: a race that only PostgreSQL can have")
-
-
 def pytest_report_header() -> str:
     layer = "Redis" if "REDIS_URL" in os.environ else "in-memory layer"
     return f"klikvoor: {TEST_DATABASE} and {layer}"

@@ -1,0 +1,93 @@
+"""Pages that are watched: nothing may go wrong in them unseen."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Route
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+CONNECTION_BROKE = re.compile(
+    r"net::ERR_|WebSocket connection to|Failed to load resource|Failed to fetch"
+)
+
+
+class OpenPage:
+    """Opens pages, each in a browser of its own, and keeps what went wrong in any of them.
+
+    `await open_page()` is a phone; `await open_page(desktop, dark=True)` is not. Everything else
+    that a Playwright context takes may follow (`java_script_enabled=False`, `reduced_motion=…`).
+    """
+
+    def __init__(
+        self, new_context: Callable[..., Awaitable[BrowserContext]], url: str, marks: set[str]
+    ) -> None:
+        self.new_context = new_context
+        self.url = url
+        self.marks = marks
+        self.problems: list[str] = []
+        # The addresses elsewhere that a page was sent to; the requests end here.
+        self.left_for: list[str] = []
+
+    async def __call__(
+        self,
+        device: dict[str, Any] | None = None,
+        *,
+        dark: bool = False,
+        url: str | None = None,
+        **more: Any,
+    ) -> Page:
+        """Return an empty page; `goto("/")` leads to the server."""
+        context = await self.new_context(
+            base_url=url or self.url,
+            locale="nl-NL",
+            timezone_id="Europe/Amsterdam",
+            color_scheme="dark" if dark else "light",
+            **(device or PHONE),
+            **more,
+        )
+        context.set_default_timeout(10_000)
+        await context.route(re.compile(r"^https?://(?!localhost[:/])"), self._elsewhere)
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.problems.append(f"script: {error.error}"))
+        return await context.new_page()
+
+    async def _elsewhere(self, route: Route, request: Request) -> None:
+        if request.is_navigation_request():
+            self.left_for.append(request.url)
+            await route.fulfill(body="<title>elsewhere</title>", content_type="text/html")
+        else:
+            self.problems.append(f"a request to another host: {request.url}")
+            await route.abort()
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type not in ("error", "warning"):
+            return
+        if "cuts_off" in self.marks and CONNECTION_BROKE.search(message.text):
+            return
+        where = message.location.get("url", "")
+        self.problems.append(f"console {message.type}: {message.text} ({where})")
+
+    def complain(self) -> None:
+        problems = list(self.problems)
+        if self.left_for and "leaves_site" not in self.marks:
+            problems.append(f"left the site for {self.left_for}")
+        assert not problems, "\n".join(problems)
+
+
+async def assert_accessible(page: Page) -> None:
+    """Fail on everything that axe finds, and on a page that scrolls sideways."""
+    results = await Axe().run(
+        page,
+        options={
+            "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+            "resultTypes": ["violations"],
+        },
+    )
+    assert not results.violations_count, results.generate_report()
+    too_wide = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert too_wide <= 0, f"{page.url} is {too_wide} pixels wider than its window"
