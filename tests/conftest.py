@@ -136,11 +136,26 @@ def _connections_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> Iterator[None]:
-    """The cache of one test is not the cache of the next."""
-    yield
+def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a process keeps of one test is not there for the next.
+
+    Threads and windows end before the database is emptied, so that none of them is in between.
+    """
+    from chat.database import close_pool
+    from chat.hub import hub
+    from chat.keys import data_keys
+    from chat.writer import writer
     from django.core.cache import cache
 
+    if "db" in request.fixturenames:
+        request.getfixturevalue("db")
+    yield
+    hub.detach()
+    hub.attach(None)
+    writer.stop()
+    writer.attach(None)
+    close_pool()
+    data_keys.forget_all()
     cache.clear()
 
 

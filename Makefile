@@ -1,0 +1,105 @@
+# Klikvoor. `make run` shows it, `make test` tests it, `make check` also reads the code.
+# Needs python3 (3.11 or newer) and make. Everything that it installs is in .venv, all that it
+# writes is in var; `make clean` takes both away.
+
+PORT ?= 8000
+PYTHON ?= python3
+BIN := .venv/bin
+SETTINGS := var/demo.env
+
+export KLIKVOOR_ENV_FILE := $(SETTINGS)
+export PYTHONUNBUFFERED := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where `make run` can be seen: links, sockets and cookies follow from it.
+RUN_ORIGINS := http://localhost:$(PORT),http://127.0.0.1:$(PORT)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint test-sqlite test-postgresql bench format lock translations clean
+
+help: ## What there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+# --- Seeing it ----------------------------------------------------------------------------------
+
+run: .venv/run.stamp $(SETTINGS) .venv/translations.stamp ## Show the demo (PORT=8000)
+	@export ORIGINS=$(RUN_ORIGINS); \
+	$(BIN)/python manage.py migrate --verbosity 0 && \
+	$(BIN)/python manage.py demo && \
+	$(BIN)/python manage.py collectstatic --noinput --verbosity 0 && \
+	printf '\n  A young person   http://localhost:%s/\n' $(PORT) && \
+	printf '  A worker         http://localhost:%s/desk/\n' $(PORT) && \
+	printf '  A coordinator    http://localhost:%s/roster/today/\n\n' $(PORT) && \
+	printf '  Use two browsers, or a private window for one of them. Ctrl-C stops.\n\n' && \
+	exec $(BIN)/python manage.py serve --port $(PORT)
+
+# The demo's keys. Kept, because the demo's database cannot be read without them.
+$(SETTINGS): | .venv/run.stamp
+	@mkdir -p var
+	@(echo DEMO=1; $(BIN)/python -m klikvoor.newkeys) > $@.new && chmod 600 $@.new && mv $@.new $@
+
+# --- Testing it ---------------------------------------------------------------------------------
+
+test: test-sqlite test-postgresql ## All tests: on SQLite with browsers, then on PostgreSQL and Redis
+
+check: lint test ## Everything that CI asks: lint, then test
+
+test-sqlite: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
+	@scripts/chromium.sh
+	@echo "Tests on SQLite, with browsers"
+	@$(BIN)/python -m pytest -q $(TESTS)
+
+# Browsers do not see which database there is; what can differ between processes runs here.
+test-postgresql: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
+	@echo "Tests on PostgreSQL and Redis"
+	@TEST_DATABASE=postgresql $(BIN)/python -m pytest -q --ignore=tests/browser $(TESTS)
+
+lint: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## Format, lint, types, migrations, deployment checks
+	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/djlint --lint --quiet templates
+	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 1
+	@scripts/check-deploy.sh $(BIN)/python
+	@echo "lint: nothing to complain about"
+
+bench: .venv/dev.stamp $(SETTINGS) ## Measure it, side by side with other designs
+	@$(BIN)/python -m bench $(BENCH)
+
+# --- Keeping it ---------------------------------------------------------------------------------
+
+format: .venv/dev.stamp ## Format the code
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lock: .venv/dev.stamp ## Pin newer versions: requirements*.in to requirements*.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements.txt requirements-dev.in -o requirements-dev.txt
+
+translations: .venv/dev.stamp $(SETTINGS) ## Collect the Dutch texts for the English translation
+	@$(BIN)/python manage.py makemessages --locale en --no-location --no-obsolete --ignore .venv --ignore var --ignore tests --ignore bench
+	@$(BIN)/pybabel --quiet compile --use-fuzzy --directory locale --domain django
+	@echo "Now translate what is empty in locale/en/LC_MESSAGES/django.po"
+
+clean: ## Remove everything that make made, the demo's database too
+	rm -rf .venv var .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- What the others stand on -------------------------------------------------------------------
+
+.venv/made.stamp:
+	@PYTHON=$(PYTHON) scripts/make-venv.sh
+	@touch $@
+
+.venv/run.stamp: requirements.txt .venv/made.stamp
+	@echo "Installing what Klikvoor needs"
+	@scripts/install.sh requirements.txt
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt .venv/run.stamp
+	@echo "Installing what tests and checks need"
+	@scripts/install.sh requirements-dev.txt
+	@touch $@
+
+# gettext is not needed: Babel is among the requirements.
+.venv/translations.stamp: .venv/run.stamp $(wildcard locale/*/LC_MESSAGES/django.po)
+	@if ls locale/*/LC_MESSAGES/django.po >/dev/null 2>&1; then $(BIN)/pybabel --quiet compile --use-fuzzy --directory locale --domain django; fi
+	@touch $@
