@@ -5,6 +5,7 @@ the clock skips becomes the first instant after the jump. So adjoining hours may
 night that the clock goes back, and never leave a gap.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,3 +33,14 @@ def span(day: date, start: time, end: time, zone: ZoneInfo) -> tuple[datetime, d
     """Return start and end in UTC; an end at or before the start falls on the next day."""
     last_day = day + timedelta(days=1) if end <= start else day
     return to_utc(day, start, zone), to_utc(last_day, end, zone, end=True)
+
+
+def days(first: date, last: date) -> Iterator[date]:
+    """Every date from first to last, both included; nothing when last lies before first."""
+    for number in range((last - first).days + 1):
+        yield first + timedelta(days=number)
+
+
+def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The instants, in UTC, at which a date begins and ends in a zone: 23, 24 or 25 hours."""
+    return to_utc(day, time(), zone), to_utc(day + timedelta(days=1), time(), zone)

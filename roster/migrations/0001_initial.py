@@ -9,192 +9,421 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('institutions', '0001_initial'),
+        ("institutions", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HoursRule',
+            name="HoursRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('min_staff', models.PositiveSmallIntegerField(default=2, validators=[django.core.validators.MinValueValidator(1)])),
-                ('target_staff', models.PositiveSmallIntegerField(default=3)),
-                ('max_staff', models.PositiveSmallIntegerField(default=6, validators=[django.core.validators.MaxValueValidator(60)])),
-                ('weekdays', models.JSONField(help_text='Numbers, Monday is 0.')),
-                ('local_start', models.TimeField()),
-                ('local_end', models.TimeField(help_text='At or before the start: on the next day.')),
-                ('valid_from', models.DateField()),
-                ('valid_until', models.DateField(blank=True, help_text='Last day, included.', null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "min_staff",
+                    models.PositiveSmallIntegerField(
+                        default=2, validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                ("target_staff", models.PositiveSmallIntegerField(default=3)),
+                (
+                    "max_staff",
+                    models.PositiveSmallIntegerField(
+                        default=6, validators=[django.core.validators.MaxValueValidator(60)]
+                    ),
+                ),
+                ("weekdays", models.JSONField(help_text="Numbers, Monday is 0.")),
+                ("local_start", models.TimeField()),
+                (
+                    "local_end",
+                    models.TimeField(help_text="At or before the start: on the next day."),
+                ),
+                ("valid_from", models.DateField()),
+                (
+                    "valid_until",
+                    models.DateField(blank=True, help_text="Last day, included.", null=True),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='ConsultationHour',
+            name="ConsultationHour",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('min_staff', models.PositiveSmallIntegerField(default=2, validators=[django.core.validators.MinValueValidator(1)])),
-                ('target_staff', models.PositiveSmallIntegerField(default=3)),
-                ('max_staff', models.PositiveSmallIntegerField(default=6, validators=[django.core.validators.MaxValueValidator(60)])),
-                ('local_date', models.DateField()),
-                ('local_start', models.TimeField()),
-                ('local_end', models.TimeField()),
-                ('tz', models.CharField(max_length=40)),
-                ('start', models.DateTimeField(editable=False)),
-                ('end', models.DateTimeField(editable=False)),
-                ('status', models.CharField(choices=[('planned', 'gepland'), ('cancelled', 'vervallen')], default='planned', max_length=10)),
-                ('rule', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='hours', to='roster.hoursrule')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "min_staff",
+                    models.PositiveSmallIntegerField(
+                        default=2, validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                ("target_staff", models.PositiveSmallIntegerField(default=3)),
+                (
+                    "max_staff",
+                    models.PositiveSmallIntegerField(
+                        default=6, validators=[django.core.validators.MaxValueValidator(60)]
+                    ),
+                ),
+                ("local_date", models.DateField()),
+                ("local_start", models.TimeField()),
+                ("local_end", models.TimeField()),
+                ("tz", models.CharField(max_length=40)),
+                ("start", models.DateTimeField(editable=False)),
+                ("end", models.DateTimeField(editable=False)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("planned", "gepland"), ("cancelled", "vervallen")],
+                        default="planned",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="hours",
+                        to="roster.hoursrule",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['start', 'pk'],
+                "ordering": ["start", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Presence',
+            name="Presence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('available', 'beschikbaar'), ('paused', 'even pauze')], default='paused', max_length=10)),
-                ('seen_at', models.DateTimeField(db_index=True)),
-                ('ready_at', models.DateTimeField(null=True)),
-                ('ready_since', models.DateTimeField(null=True)),
-                ('worker', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='presence', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("available", "beschikbaar"), ("paused", "even pauze")],
+                        default="paused",
+                        max_length=10,
+                    ),
+                ),
+                ("seen_at", models.DateTimeField(db_index=True)),
+                ("ready_at", models.DateTimeField(null=True)),
+                ("ready_since", models.DateTimeField(null=True)),
+                (
+                    "worker",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="presence",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Seat',
+            name="Seat",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('no', models.PositiveSmallIntegerField()),
-                ('hour', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='seats', to='roster.consultationhour')),
-                ('owed_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='seats', to='institutions.institution')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("no", models.PositiveSmallIntegerField()),
+                (
+                    "hour",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="seats",
+                        to="roster.consultationhour",
+                    ),
+                ),
+                (
+                    "owed_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="seats",
+                        to="institutions.institution",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['hour', 'no'],
+                "ordering": ["hour", "no"],
             },
         ),
         migrations.CreateModel(
-            name='Duty',
+            name="Duty",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('start', models.DateTimeField()),
-                ('end', models.DateTimeField()),
-                ('status', models.CharField(choices=[('proposed', 'voorgesteld'), ('confirmed', 'bevestigd'), ('cover_wanted', 'vervanging gevraagd'), ('sick', 'afwezig'), ('released', 'vrijgegeven'), ('replaced', 'overgenomen'), ('done', 'gedaan'), ('no_show', 'niet gekomen')], default='confirmed', max_length=12)),
-                ('uid', models.CharField(default=roster.models.duty_uid, editable=False, max_length=32, unique=True)),
-                ('credited_to', models.ForeignKey(help_text='At that time.', on_delete=django.db.models.deletion.PROTECT, related_name='duties', to='institutions.institution')),
-                ('hour', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='duties', to='roster.consultationhour')),
-                ('worker', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='duties', to=settings.AUTH_USER_MODEL)),
-                ('seat', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='duties', to='roster.seat')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("start", models.DateTimeField()),
+                ("end", models.DateTimeField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("proposed", "voorgesteld"),
+                            ("confirmed", "bevestigd"),
+                            ("cover_wanted", "vervanging gevraagd"),
+                            ("sick", "afwezig"),
+                            ("released", "vrijgegeven"),
+                            ("replaced", "overgenomen"),
+                            ("done", "gedaan"),
+                            ("no_show", "niet gekomen"),
+                        ],
+                        default="confirmed",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "uid",
+                    models.CharField(
+                        default=roster.models.duty_uid, editable=False, max_length=32, unique=True
+                    ),
+                ),
+                (
+                    "credited_to",
+                    models.ForeignKey(
+                        help_text="At that time.",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="duties",
+                        to="institutions.institution",
+                    ),
+                ),
+                (
+                    "hour",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="duties",
+                        to="roster.consultationhour",
+                    ),
+                ),
+                (
+                    "worker",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="duties",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seat",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="duties",
+                        to="roster.seat",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['start', 'pk'],
+                "ordering": ["start", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='ServiceLine',
+            name="ServiceLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60, unique=True)),
-                ('tz', models.CharField(default='Europe/Amsterdam', max_length=40)),
-                ('last_call_minutes', models.PositiveSmallIntegerField(default=15, help_text='This long before the end nobody new joins the queue.')),
-                ('brands', models.ManyToManyField(related_name='lines', to='institutions.brand')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, unique=True)),
+                ("tz", models.CharField(default="Europe/Amsterdam", max_length=40)),
+                (
+                    "last_call_minutes",
+                    models.PositiveSmallIntegerField(
+                        default=15, help_text="This long before the end nobody new joins the queue."
+                    ),
+                ),
+                ("brands", models.ManyToManyField(related_name="lines", to="institutions.brand")),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='OpenOverride',
+            name="OpenOverride",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_open', models.BooleanField()),
-                ('until', models.DateTimeField()),
-                ('reason', models.CharField(max_length=200, verbose_name='reden')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('withdrawn_at', models.DateTimeField(blank=True, null=True)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='overrides', to='roster.serviceline')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("is_open", models.BooleanField()),
+                ("until", models.DateTimeField()),
+                ("reason", models.CharField(max_length=200, verbose_name="reden")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("withdrawn_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="overrides",
+                        to="roster.serviceline",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='OpeningState',
+            name="OpeningState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(max_length=12)),
-                ('since', models.DateTimeField()),
-                ('line', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='opening', to='roster.serviceline')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("state", models.CharField(max_length=12)),
+                ("since", models.DateTimeField()),
+                (
+                    "line",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="opening",
+                        to="roster.serviceline",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OpeningLog',
+            name="OpeningLog",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('old', models.CharField(max_length=12)),
-                ('new', models.CharField(max_length=12)),
-                ('reason', models.CharField(max_length=40)),
-                ('numbers', models.JSONField()),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='opening_log', to='roster.serviceline')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("old", models.CharField(max_length=12)),
+                ("new", models.CharField(max_length=12)),
+                ("reason", models.CharField(max_length=40)),
+                ("numbers", models.JSONField()),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="opening_log",
+                        to="roster.serviceline",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at', '-pk'],
+                "ordering": ["-at", "-pk"],
             },
         ),
         migrations.AddField(
-            model_name='hoursrule',
-            name='line',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules', to='roster.serviceline'),
+            model_name="hoursrule",
+            name="line",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="rules",
+                to="roster.serviceline",
+            ),
         ),
         migrations.AddField(
-            model_name='consultationhour',
-            name='line',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='hours', to='roster.serviceline'),
+            model_name="consultationhour",
+            name="line",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="hours",
+                to="roster.serviceline",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='seat',
-            constraint=models.UniqueConstraint(fields=('hour', 'no'), name='seats_are_numbered'),
+            model_name="seat",
+            constraint=models.UniqueConstraint(fields=("hour", "no"), name="seats_are_numbered"),
         ),
         migrations.AddIndex(
-            model_name='duty',
-            index=models.Index(fields=['worker', 'start'], name='roster_duty_worker__bee1e5_idx'),
+            model_name="duty",
+            index=models.Index(fields=["worker", "start"], name="roster_duty_worker__bee1e5_idx"),
         ),
         migrations.AddConstraint(
-            model_name='duty',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['confirmed', 'cover_wanted', 'done'])), fields=('seat',), name='no_seat_filled_twice'),
+            model_name="duty",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["confirmed", "cover_wanted", "done"])),
+                fields=("seat",),
+                name="no_seat_filled_twice",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='duty',
-            constraint=models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='duty_ends_after_start'),
+            model_name="duty",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end__gt", models.F("start"))), name="duty_ends_after_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='hoursrule',
-            constraint=models.CheckConstraint(condition=models.Q(('min_staff__lte', models.F('target_staff')), ('target_staff__lte', models.F('max_staff'))), name='rule_min_target_max'),
+            model_name="hoursrule",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("min_staff__lte", models.F("target_staff")),
+                    ("target_staff__lte", models.F("max_staff")),
+                ),
+                name="rule_min_target_max",
+            ),
         ),
         migrations.AddIndex(
-            model_name='consultationhour',
-            index=models.Index(fields=['line', 'start'], name='roster_cons_line_id_46f686_idx'),
+            model_name="consultationhour",
+            index=models.Index(fields=["line", "start"], name="roster_cons_line_id_46f686_idx"),
         ),
         migrations.AddConstraint(
-            model_name='consultationhour',
-            constraint=models.UniqueConstraint(fields=('rule', 'local_date'), name='one_hour_per_rule_and_day'),
+            model_name="consultationhour",
+            constraint=models.UniqueConstraint(
+                fields=("rule", "local_date"), name="one_hour_per_rule_and_day"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consultationhour',
-            constraint=models.CheckConstraint(condition=models.Q(('end__gt', models.F('start'))), name='hour_ends_after_start'),
+            model_name="consultationhour",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("end__gt", models.F("start"))), name="hour_ends_after_start"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='consultationhour',
-            constraint=models.CheckConstraint(condition=models.Q(('min_staff__lte', models.F('target_staff')), ('target_staff__lte', models.F('max_staff'))), name='hour_min_target_max'),
+            model_name="consultationhour",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("min_staff__lte", models.F("target_staff")),
+                    ("target_staff__lte", models.F("max_staff")),
+                ),
+                name="hour_min_target_max",
+            ),
         ),
     ]
