@@ -1,0 +1,211 @@
+"""Who hears what: audiences of open windows in this process, and a doorbell to the others.
+
+`tell` may be called from any thread, after the commit. It hands each event to the windows of its
+audiences in this process and, when there are more processes, puts it in one batch per turn of the
+event loop on one channel-layer group, to which each process has one subscription. The layer may
+lose anything: each window knows the last number it sent, and `chat/watch.py` looks for gaps.
+
+A person's words cross to other processes sealed with the conversation's own data key.
+"""
+
+import asyncio
+import base64
+import logging
+import secrets
+from collections import defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from channels.layers import get_channel_layer
+from django.conf import settings
+
+from chat.database import in_pool
+from chat.events import EVENTS, DeskChanged, Event, MessagePosted
+from chat.keys import data_keys
+
+if TYPE_CHECKING:
+    from chat.peers import Peer
+
+log = logging.getLogger("klikvoor.chat.hub")
+
+GROUP = "klikvoor.hub"
+encode = msgspec.json.encode
+decode = msgspec.json.Decoder(EVENTS).decode
+
+
+class Hub:
+    """The windows of this process by audience."""
+
+    def __init__(self) -> None:
+        self.process = secrets.token_hex(8)
+        self.audiences: dict[str, set[Peer]] = defaultdict(set)
+        self.peers: set[Peer] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outbox: list[Event] = []
+        self._relays = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        # The watch reads the desk once for all windows that a change of it concerns.
+        self.on_desk_changed: Callable[[int], None] | None = None
+
+    # --- Life -----------------------------------------------------------------------------------
+
+    def attach(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Work on this event loop from now on; with Redis, also listen to other processes."""
+        self._loop = loop
+        self._relays = bool(settings.REDIS_URL)
+        if loop is not None and self._relays:
+            self.spawn(self._listen())
+
+    def is_on(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return self._loop is loop
+
+    def detach(self) -> None:
+        """Forget the loop and everybody: the server stopped, or a test ended."""
+        for task in self._tasks:
+            task.cancel()
+        self._tasks.clear()
+        self._loop = None
+        self.audiences.clear()
+        self.peers.clear()
+        self._outbox.clear()
+        self.on_desk_changed = None
+
+    def spawn(self, work: Any) -> None:
+        """Run a coroutine of this loop, and keep it from being collected half-way."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a task of the hub failed", exc_info=error)
+
+    # --- Audiences ------------------------------------------------------------------------------
+
+    def join(self, audience: str, peer: "Peer") -> None:
+        self.audiences[audience].add(peer)
+
+    def leave(self, audience: str, peer: "Peer") -> None:
+        members = self.audiences.get(audience)
+        if members is not None:
+            members.discard(peer)
+            if not members:
+                del self.audiences[audience]
+
+    # --- Telling --------------------------------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Tell everybody, here and in other processes. From any thread; never raises."""
+        loop = self._loop
+        if loop is None:
+            return
+        try:
+            if asyncio._get_running_loop() is loop:
+                self._tell(event)
+            else:
+                loop.call_soon_threadsafe(self._tell, event)
+        except RuntimeError:
+            log.warning("nobody was told of a %s: the server stops", type(event).__name__)
+
+    def _tell(self, event: Event) -> None:
+        self.tell_here(event)
+        if self._relays:
+            if not self._outbox:
+                self.spawn(self._relay())
+            self._outbox.append(event)
+
+    def tell_here(self, event: Event) -> None:
+        """Tell the windows of this process; on the event loop only."""
+        if isinstance(event, DeskChanged) and self.on_desk_changed:
+            self.on_desk_changed(event.line)
+        frame = None
+        for audience in event.audiences():
+            members = self.audiences.get(audience)
+            if not members:
+                continue
+            if frame is None:
+                frame = "" if event.is_doorbell else encode(event).decode()
+            for peer in tuple(members):
+                peer.hear(event, frame)
+
+    # --- Other processes ------------------------------------------------------------------------
+
+    async def _relay(self) -> None:
+        """Send what gathered during this turn of the loop to the other processes, once."""
+        await asyncio.sleep(0)
+        events, self._outbox = self._outbox, []
+        message = {
+            "type": "hub.relay",
+            "process": self.process,
+            "events": [_pack(event) for event in events],
+        }
+        for attempt in (1, 2):
+            # The first send after Redis restarted fails on the old connection.
+            try:
+                await get_channel_layer().group_send(GROUP, message)
+                return
+            except Exception as error:  # the layer is a doorbell: the watch finds what it lost
+                if attempt == 2:
+                    log.warning("other processes were not told: %s", type(error).__name__)
+
+    async def _listen(self) -> None:
+        """Hear the other processes; subscribe again whenever Redis was away."""
+        while True:
+            try:
+                layer = get_channel_layer()
+                channel = await layer.new_channel()
+                await layer.group_add(GROUP, channel)
+                while True:
+                    message = await layer.receive(channel)
+                    if message["process"] != self.process:
+                        await self._heard(message["events"])
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.warning("the doorbell is away: %s", type(error).__name__)
+                await asyncio.sleep(1)
+
+    async def _heard(self, packed: list[str]) -> None:
+        for one in packed:
+            event = decode(one)
+            if isinstance(event, MessagePosted):
+                if not any(audience in self.audiences for audience in event.audiences()):
+                    continue
+                text = await _unseal(event)
+                if text is None:
+                    continue
+                event = msgspec.structs.replace(event, text=text)
+            self.tell_here(event)
+
+
+def _pack(event: Event) -> str:
+    """Return the event as text for other processes; what somebody wrote goes sealed."""
+    if isinstance(event, MessagePosted):
+        key = data_keys.known(event.conversation)
+        sealed = b"" if key is None else key.seal(event.text, *_place(event))
+        event = msgspec.structs.replace(event, text=base64.b64encode(sealed).decode())
+    return encode(event).decode()
+
+
+async def _unseal(event: MessagePosted) -> str | None:
+    """Return the text of a relayed message; None when it cannot be told (the watch will)."""
+    sealed = base64.b64decode(event.text)
+    if not sealed:
+        return None
+    try:
+        key = data_keys.known(event.conversation) or await in_pool(
+            data_keys.open, event.conversation
+        )
+        return key.unseal(sealed, *_place(event))
+    except Exception as error:
+        log.warning("a relayed message did not open: %s", type(error).__name__)
+        return None
+
+
+def _place(event: MessagePosted) -> tuple[object, ...]:
+    return event.conversation, event.seq, event.author, "relay"
+
+
+hub = Hub()

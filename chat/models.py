@@ -291,9 +291,7 @@ class Conversation(models.Model):
         now = timezone.now()
         with transaction.atomic():
             # Two windows of one worker: the row makes their claims come one after the other.
-            presence = (
-                Presence.objects.select_for_update().filter(worker=staff.user).first()
-            )
+            presence = Presence.objects.select_for_update().filter(worker=staff.user).first()
             if presence is None or now - presence.seen_at > LEASE:
                 raise Refused("not_available")
             if not despite:
@@ -310,9 +308,7 @@ class Conversation(models.Model):
                 self.Status.ACTIVE,
                 by="worker",
                 worker=staff.user,
-                only=Q(reserved_for=None)
-                | Q(reserved_for=staff.user)
-                | Q(reserved_until__lte=now),
+                only=Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now),
                 now=now,
                 changes={
                     "worker": staff.user,
@@ -534,9 +530,7 @@ class Note(models.Model):
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes")
     client_id = models.CharField(max_length=36)
-    worker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
-    )
+    worker = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     body = models.BinaryField()
     at = models.DateTimeField(default=timezone.now)
 
@@ -573,9 +567,7 @@ class Note(models.Model):
 class StatusChange(models.Model):
     """One row per change of status: history, figures and audit in one. Holds no text."""
 
-    conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="changes"
-    )
+    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="changes")
     old = models.CharField(max_length=9, blank=True)
     new = models.CharField(max_length=9)
     by = models.CharField(max_length=7, help_text="visitor, worker or system")

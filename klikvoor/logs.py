@@ -16,9 +16,7 @@ class PrivateFilter(logging.Filter):
             kind, _error, trace = record.exc_info
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
-            where = (
-                f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
-            )
+            where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "unknown"
             record.msg = f"{kind.__name__} at {where}"
             record.args = ()
             record.exc_info = None

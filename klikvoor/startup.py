@@ -1,1 +1,229 @@
-"""Refuse to start on unsafe settings, a wrong key or an outdated database, and say why."""
+"""Refuse to start on unsafe settings, a wrong key or an outdated database, and say why.
+
+Each sentence says what is wrong and how to mend it, for the person who reads the terminal. The
+settings are judged by `manage.py check --deploy` as well.
+"""
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from institutions.sealing import keyring
+
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
+ACCESS_LOGS = ("django.server", "uvicorn.access", "hypercorn.access", "daphne.access")
+SQLITE = "django.db.backends.sqlite3"
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+# The open lock file of this process: closing it would give the lock away.
+_alone: IO[str] | None = None
+
+
+def refuse_unsafe() -> None:
+    """Return if it is safe to serve; else raise the CommandError that says why it is not."""
+    problems = [problem.msg for problem in settings_problems()] or list(database_problems())
+    if problems:
+        raise CommandError("\n".join(["Klikvoor does not start like this.", *problems]))
+    if settings.DATABASES["default"]["ENGINE"] == SQLITE or not settings.REDIS_URL:
+        be_alone()
+
+
+# --- Settings -----------------------------------------------------------------------------------
+
+
+@register("klikvoor", deploy=True)
+def settings_are_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    return list(settings_problems())
+
+
+def settings_problems() -> Iterator[Error]:
+    """Yield what is unsafe in the settings; asks no database."""
+    real_hosts = [host for host in map(_host, settings.ORIGINS) if host not in LOCAL_HOSTS]
+
+    if settings.DEBUG:
+        yield Error(
+            "DEBUG is on: error pages would show what people wrote. Turn it off.", id="E001"
+        )
+    yield from _origin_problems(real_hosts)
+    if settings.DEMO:
+        yield from _demo_problems(real_hosts)
+    yield from _key_problems()
+    for name in ACCESS_LOGS:
+        if logging.getLogger(name).isEnabledFor(logging.INFO):
+            yield Error(
+                f"The log {name} would keep people's addresses. Raise it to WARNING in LOGGING.",
+                id="E009",
+            )
+
+
+def _host(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
+
+
+def _origin_problems(real_hosts: list[str]) -> Iterator[Error]:
+    if not settings.ORIGINS:
+        yield Error("ORIGINS is empty: set it to the address of the site.", id="E002")
+    for origin in settings.ORIGINS:
+        parts = urlsplit(origin)
+        bare = f"{parts.scheme}://{parts.netloc}"
+        if parts.scheme not in ("http", "https") or not parts.hostname or origin != bare:
+            yield Error(
+                f"ORIGINS holds “{origin}”, and needs scheme, host and port only, such as"
+                " https://chat.example.org.",
+                id="E002",
+            )
+    if any(host == "*" or host.startswith(".") for host in settings.ALLOWED_HOSTS):
+        yield Error(
+            "ORIGINS takes any host, so anybody's site could pose as ours. Name each address.",
+            id="E003",
+        )
+    if real_hosts and not settings.SECURE:
+        yield Error(
+            "ORIGINS holds a plain http address beside a real host name, so cookies and words would"
+            " travel unencrypted. Use https:// addresses only.",
+            id="E004",
+        )
+
+
+def _demo_problems(real_hosts: list[str]) -> Iterator[Error]:
+    """In the demo anybody signs in as anybody."""
+    if real_hosts:
+        yield Error(
+            f"DEMO is on, and ORIGINS holds a real host name ({real_hosts[0]}). Set DEMO=0, or use"
+            " http://localhost.",
+            id="E005",
+        )
+    if settings.DATABASES["default"]["ENGINE"] != SQLITE:
+        yield Error(
+            "DEMO is on, and DATABASE_URL names a real database. Set DEMO=0, or leave"
+            " DATABASE_URL out.",
+            id="E005",
+        )
+    if settings.EMAIL_BACKEND == SMTP:
+        yield Error(
+            "DEMO is on, and EMAIL_URL names a real mail server. Set DEMO=0, or leave EMAIL_URL"
+            " out.",
+            id="E005",
+        )
+
+
+def _key_problems() -> Iterator[Error]:
+    for name, shortest in (("SECRET_KEY", 50), ("HASHING_KEY", 32)):
+        value = getattr(settings, name)
+        if len(value) < shortest or len(set(value)) < 10:
+            yield Error(
+                f"{name} is too short or too simple. `python -m klikvoor.newkeys` prints a good one.",
+                id="E006",
+            )
+    if settings.HASHING_KEY == settings.SECRET_KEY:
+        yield Error("HASHING_KEY and SECRET_KEY are the same. They need to differ.", id="E006")
+    try:
+        ring = keyring()
+    except ImproperlyConfigured as error:
+        yield Error(f"{error} `python -m klikvoor.newkeys` prints a good one.", id="E007")
+        return
+    if len(set(ring.values())) < len(ring):
+        yield Error("SEALING_KEYS holds one key under two names.", id="E007")
+    if len(ring) < len(settings.SEALING_KEYS.split()):
+        yield Error("SEALING_KEYS holds one name twice.", id="E007")
+
+
+# --- The database -------------------------------------------------------------------------------
+
+
+def database_problems() -> Iterator[str]:
+    """Yield why this database cannot be served with these keys."""
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            yield "The database is behind the code. Run `python manage.py migrate` first."
+            return
+        yield from _wrong_keys()
+    except DatabaseError as error:
+        yield (
+            f"The database does not answer ({type(error).__name__}). Look at DATABASE_URL, and"
+            " whether the database runs."
+        )
+
+
+def _wrong_keys() -> Iterator[str]:
+    from institutions.models import KeyCheck
+    from institutions.models.keys import HASHING
+
+    # Before the proofs, which are written at the first start with a new key.
+    if missing := _used_keys() - keyring().keys():
+        yield (
+            "The database holds text that is sealed with a key that SEALING_KEYS lacks:"
+            f" {', '.join(sorted(missing))}. Put the old key back, after the newest one."
+        )
+        return
+    for name in KeyCheck.prove():
+        if name == HASHING:
+            yield (
+                "HASHING_KEY is not the one that this database was used with, so no visit could be"
+                " found back. Restore it. If it is lost for good, delete the row “hashing” of the"
+                " table institutions_keycheck: every open visit is lost then."
+            )
+        else:
+            yield (
+                f"The key “{name}” in SEALING_KEYS is not the one that this database was used"
+                " with. Restore it; a new key needs a new name and comes before the old one."
+            )
+
+
+def _used_keys() -> set[str]:
+    """Return the names of the sealing keys under which something lies in the database."""
+    from allauth.mfa.models import Authenticator
+
+    from chat.models import ConversationKey
+
+    used = set(ConversationKey.objects.values_list("sealing_key", flat=True).distinct())
+    for data in Authenticator.objects.values_list("data", flat=True):
+        for field in ("secret", "seed"):
+            if sealed := data.get(field):
+                used.add(sealed.partition(":")[0])
+    return used
+
+
+# --- One process --------------------------------------------------------------------------------
+
+
+def be_alone() -> None:
+    """Hold the lock of the only process until this one ends, however it ends.
+
+    SQLite has one writer, and without Redis no process hears what another one did. On PostgreSQL
+    without Redis only processes on this machine can be noticed (docs/settings.md).
+    """
+    global _alone
+    if _alone is not None:
+        return
+    path = lock_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CommandError(
+            "Klikvoor does not start like this.\nAnother process serves this database already."
+            " More than one needs PostgreSQL (DATABASE_URL) and Redis (REDIS_URL)."
+        ) from None
+    _alone = lock
+
+
+def lock_file() -> Path:
+    """Beside a SQLite database; for another database, in `var`."""
+    database = settings.DATABASES["default"]
+    if database["ENGINE"] == SQLITE:
+        return Path(f"{database['NAME']}.lock")
+    return Path(settings.BASE_DIR) / "var/klikvoor.lock"

@@ -3,5 +3,8 @@
 from django.urls import include, path
 
 urlpatterns = [
-    path("accounts/", include("allauth.urls")),
+    path("", include("triage.urls")),
+    path("", include("chat.urls")),
+    path("staff/", include("institutions.urls")),
+    path("accounts/", include("institutions.accounts_urls")),
 ]

@@ -7,116 +7,260 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Conversation',
+            name="Conversation",
             fields=[
-                ('id', models.CharField(default=chat.models.random_id, editable=False, max_length=22, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('chat', 'chat'), ('letter', 'brief')], default='chat', max_length=6)),
-                ('status', models.CharField(choices=[('waiting', 'wacht'), ('active', 'bezig'), ('closed', 'afgesloten'), ('abandoned', 'weggegaan')], default='waiting', max_length=9)),
-                ('urgency', models.CharField(choices=[('now', 'nu'), ('soon', 'snel'), ('normal', 'gewoon')], default='normal', max_length=6)),
-                ('sealed_intake', models.BinaryField(null=True)),
-                ('language', models.CharField(default='nl', max_length=2)),
-                ('reserved_until', models.DateTimeField(null=True)),
-                ('last_seq', models.PositiveIntegerField(default=0)),
-                ('visitor_seq', models.PositiveIntegerField(default=0, help_text='Seen by the visitor.')),
-                ('worker_seq', models.PositiveIntegerField(default=0, help_text='Seen by the worker.')),
-                ('visitor_seen_at', models.DateTimeField(default=django.utils.timezone.now, help_text='Last heartbeat.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('waiting_since', models.DateTimeField(default=django.utils.timezone.now)),
-                ('claimed_at', models.DateTimeField(help_text='The first time.', null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('closing_reason', models.CharField(blank=True, choices=[('finished', 'gesprek is klaar'), ('referred', 'doorverwezen'), ('visitor_left', 'jongere is weg'), ('time', 'het spreekuur is voorbij'), ('misuse', 'misbruik'), ('by_visitor', 'jongere stopte het gesprek')], max_length=12)),
-                ('contact_kind', models.CharField(blank=True, choices=[('about_self', 'over zichzelf'), ('about_child', 'over een ander kind of jongere'), ('silent', 'zei niets'), ('test', 'test'), ('prank', 'grap'), ('abusive', 'beledigend'), ('thanks', 'bedankje'), ('wrong_place', 'verkeerde plek'), ('emergency', 'noodgeval')], max_length=12)),
-                ('topic', models.CharField(blank=True, choices=[('missing', 'weg van huis of vermist'), ('violence', 'geweld of misbruik'), ('mental_health', 'hoe ik me voel'), ('physical_health', 'mijn lijf en gezondheid'), ('access', 'hulp of geld nodig'), ('discrimination', 'buitengesloten worden'), ('family', 'thuis en familie'), ('peers', 'vrienden en verkering'), ('education', 'school en werk'), ('sexuality', 'seks en wie ik ben'), ('unknown', 'iets anders')], max_length=16)),
-                ('feedback_heard', models.PositiveSmallIntegerField(help_text='1 to 5.', null=True)),
-                ('feedback_better', models.PositiveSmallIntegerField(help_text='1 to 5.', null=True)),
+                (
+                    "id",
+                    models.CharField(
+                        default=chat.models.random_id,
+                        editable=False,
+                        max_length=22,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("chat", "chat"), ("letter", "brief")],
+                        default="chat",
+                        max_length=6,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "wacht"),
+                            ("active", "bezig"),
+                            ("closed", "afgesloten"),
+                            ("abandoned", "weggegaan"),
+                        ],
+                        default="waiting",
+                        max_length=9,
+                    ),
+                ),
+                (
+                    "urgency",
+                    models.CharField(
+                        choices=[("now", "nu"), ("soon", "snel"), ("normal", "gewoon")],
+                        default="normal",
+                        max_length=6,
+                    ),
+                ),
+                ("sealed_intake", models.BinaryField(null=True)),
+                ("language", models.CharField(default="nl", max_length=2)),
+                ("reserved_until", models.DateTimeField(null=True)),
+                ("last_seq", models.PositiveIntegerField(default=0)),
+                (
+                    "visitor_seq",
+                    models.PositiveIntegerField(default=0, help_text="Seen by the visitor."),
+                ),
+                (
+                    "worker_seq",
+                    models.PositiveIntegerField(default=0, help_text="Seen by the worker."),
+                ),
+                (
+                    "visitor_seen_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, help_text="Last heartbeat."
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("waiting_since", models.DateTimeField(default=django.utils.timezone.now)),
+                ("claimed_at", models.DateTimeField(help_text="The first time.", null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "closing_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("finished", "gesprek is klaar"),
+                            ("referred", "doorverwezen"),
+                            ("visitor_left", "jongere is weg"),
+                            ("time", "het spreekuur is voorbij"),
+                            ("misuse", "misbruik"),
+                            ("by_visitor", "jongere stopte het gesprek"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "contact_kind",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("about_self", "over zichzelf"),
+                            ("about_child", "over een ander kind of jongere"),
+                            ("silent", "zei niets"),
+                            ("test", "test"),
+                            ("prank", "grap"),
+                            ("abusive", "beledigend"),
+                            ("thanks", "bedankje"),
+                            ("wrong_place", "verkeerde plek"),
+                            ("emergency", "noodgeval"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "topic",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("missing", "weg van huis of vermist"),
+                            ("violence", "geweld of misbruik"),
+                            ("mental_health", "hoe ik me voel"),
+                            ("physical_health", "mijn lijf en gezondheid"),
+                            ("access", "hulp of geld nodig"),
+                            ("discrimination", "buitengesloten worden"),
+                            ("family", "thuis en familie"),
+                            ("peers", "vrienden en verkering"),
+                            ("education", "school en werk"),
+                            ("sexuality", "seks en wie ik ben"),
+                            ("unknown", "iets anders"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "feedback_heard",
+                    models.PositiveSmallIntegerField(help_text="1 to 5.", null=True),
+                ),
+                (
+                    "feedback_better",
+                    models.PositiveSmallIntegerField(help_text="1 to 5.", null=True),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'pk'],
+                "ordering": ["created_at", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='Epoch',
+            name="Epoch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('value', models.CharField(default=chat.models.random_id, max_length=22)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("value", models.CharField(default=chat.models.random_id, max_length=22)),
             ],
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('seq', models.PositiveIntegerField()),
-                ('client_id', models.CharField(max_length=36)),
-                ('author', models.CharField(choices=[('visitor', 'Visitor'), ('worker', 'Worker')], max_length=7)),
-                ('body', models.BinaryField()),
-                ('at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("seq", models.PositiveIntegerField()),
+                ("client_id", models.CharField(max_length=36)),
+                (
+                    "author",
+                    models.CharField(
+                        choices=[("visitor", "Visitor"), ("worker", "Worker")], max_length=7
+                    ),
+                ),
+                ("body", models.BinaryField()),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['conversation', 'seq'],
+                "ordering": ["conversation", "seq"],
             },
         ),
         migrations.CreateModel(
-            name='Note',
+            name="Note",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_id', models.CharField(max_length=36)),
-                ('body', models.BinaryField()),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("client_id", models.CharField(max_length=36)),
+                ("body", models.BinaryField()),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='QuickReply',
+            name="QuickReply",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('shortcut', models.CharField(max_length=20)),
-                ('text', models.CharField(max_length=1000)),
-                ('language', models.CharField(default='nl', max_length=2)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("shortcut", models.CharField(max_length=20)),
+                ("text", models.CharField(max_length=1000)),
+                ("language", models.CharField(default="nl", max_length=2)),
             ],
             options={
-                'verbose_name_plural': 'quick replies',
-                'ordering': ['institution', 'shortcut', 'pk'],
+                "verbose_name_plural": "quick replies",
+                "ordering": ["institution", "shortcut", "pk"],
             },
         ),
         migrations.CreateModel(
-            name='StatusChange',
+            name="StatusChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('old', models.CharField(blank=True, max_length=9)),
-                ('new', models.CharField(max_length=9)),
-                ('by', models.CharField(help_text='visitor, worker or system', max_length=7)),
-                ('reason', models.CharField(blank=True, max_length=12)),
-                ('at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("old", models.CharField(blank=True, max_length=9)),
+                ("new", models.CharField(max_length=9)),
+                ("by", models.CharField(help_text="visitor, worker or system", max_length=7)),
+                ("reason", models.CharField(blank=True, max_length=12)),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Visitor',
+            name="Visitor",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token_hash', models.CharField(max_length=64, null=True, unique=True)),
-                ('language', models.CharField(default='nl', max_length=2)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("token_hash", models.CharField(max_length=64, null=True, unique=True)),
+                ("language", models.CharField(default="nl", max_length=2)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='ConversationKey',
+            name="ConversationKey",
             fields=[
-                ('conversation', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='key', serialize=False, to='chat.conversation')),
-                ('sealing_key', models.CharField(db_index=True, max_length=16)),
-                ('wrapped', models.BinaryField()),
+                (
+                    "conversation",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="key",
+                        serialize=False,
+                        to="chat.conversation",
+                    ),
+                ),
+                ("sealing_key", models.CharField(db_index=True, max_length=16)),
+                ("wrapped", models.BinaryField()),
             ],
         ),
     ]

@@ -1,0 +1,152 @@
+"""Sockets: accept, hand frames to a peer, write what the peer sends. No rule lives here.
+
+One strict base for both kinds. It replaces Channels' loop for two reasons, both measured in
+docs/performance.md: Channels' `dispatch` sends every event through the process's one shared thread,
+so a slow query anywhere stops every chat; and a channel-layer subscription per socket makes the
+in-memory layer walk all sockets for every message. Whatever happens inside a command, the socket
+answers with an error of ours and never dies with 1011.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from channels.consumer import AsyncConsumer
+from django.conf import settings
+
+from chat.database import in_pool
+from chat.models import Visitor
+from chat.peers import GONE, OUR_FAULT, Gone, Peer
+from chat.visitor_peer import VisitorPeer
+from chat.worker_peer import WorkerPeer
+from institutions.access import staff_of_session
+
+log = logging.getLogger("klikvoor.chat.consumers")
+
+HELLO_SECONDS = 10.0
+NO_HELLO = 4408
+# What may wait for a window that does not read; then it is cut off and comes back with `hello`.
+SEND_LIMIT = 256 * 1024
+
+
+class ChatConsumer(AsyncConsumer):
+    """The base of both sockets: `peer_for` says whose window this is, or None."""
+
+    async def peer_for(self) -> Peer | None:
+        raise NotImplementedError
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self.scope = scope
+        self.base_send = send
+        self._outgoing: deque[str] = deque()
+        self._waiting_size = 0
+        self._sender: asyncio.Task[None] | None = None
+        self._close_code: int | None = None
+        self.peer: Peer | None = None
+        try:
+            await self._talk(receive)
+        except Gone as gone:
+            self._close(gone.code)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            log.error("a socket failed", exc_info=error)
+            self._close(OUR_FAULT)
+        finally:
+            if self.peer is not None:
+                self.peer.forget()
+            if self._sender is not None:
+                await self._sender
+
+    async def _talk(self, receive: Any) -> None:
+        await receive()  # websocket.connect
+        # Accepted before anything is known: a browser cannot read the reason of a refusal.
+        await self.base_send({"type": "websocket.accept"})
+        self.peer = peer = await self.peer_for()
+        if peer is None:
+            raise Gone(GONE)
+        peer.enter()
+        hello = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._no_hello, peer)
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "websocket.disconnect":
+                    peer.is_open = False
+                    return
+                await peer.receive(message.get("text") or message.get("bytes") or "")
+        finally:
+            hello.cancel()
+
+    def _no_hello(self, peer: Peer) -> None:
+        if not peer.has_said_hello:
+            peer.shut(NO_HELLO)
+
+    # --- Out ------------------------------------------------------------------------------------
+
+    def _put(self, frame: str) -> None:
+        """Queue a frame; a task that lives as long as the queue writes it. Never waits."""
+        self._waiting_size += len(frame)
+        if self._waiting_size > SEND_LIMIT and len(self._outgoing) > 1:
+            self._outgoing.clear()
+            if self.peer is not None:
+                self.peer.shut(OUR_FAULT)
+            return
+        self._outgoing.append(frame)
+        self._write_soon()
+
+    def _close(self, code: int) -> None:
+        self._close_code = code
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.ensure_future(self._write())
+
+    async def _write(self) -> None:
+        try:
+            while self._outgoing:
+                frame = self._outgoing.popleft()
+                self._waiting_size -= len(frame)
+                await self.base_send({"type": "websocket.send", "text": frame})
+            if self._close_code is not None:
+                code, self._close_code = self._close_code, None
+                await self.base_send({"type": "websocket.close", "code": code})
+        except Exception:  # the window is gone: the server says so to the reader
+            self._outgoing.clear()
+
+    def cookie(self, name: str) -> str:
+        """Return a cookie of the handshake; empty when there is none or it cannot be read."""
+        for header, value in self.scope.get("headers", ()):
+            if header == b"cookie":
+                try:
+                    jar = SimpleCookie(value.decode("latin1"))
+                except CookieError:
+                    return ""
+                if name in jar:
+                    return jar[name].value
+        return ""
+
+
+class VisitorConsumer(ChatConsumer):
+    async def peer_for(self) -> Peer | None:
+        visitor = await in_pool(Visitor.find, self.cookie(settings.VISIT_COOKIE_NAME))
+        if visitor is None:
+            return None
+        return VisitorPeer(self._put, self._close, settings.COMMAND_BUDGET, visitor=visitor)
+
+
+class WorkerConsumer(ChatConsumer):
+    async def peer_for(self) -> Peer | None:
+        session_key = self.cookie(settings.SESSION_COOKIE_NAME)
+        staff = await in_pool(staff_of_session, session_key) if session_key else None
+        if staff is None or not staff.is_worker:
+            return None
+        return WorkerPeer(
+            self._put,
+            self._close,
+            3 * settings.COMMAND_BUDGET,
+            session_key=session_key,
+            staff=staff,
+        )

@@ -1,0 +1,47 @@
+"""A bounded pool of database threads for everything on sockets but posting.
+
+Channels' own helper sends all sockets of a process through one shared thread, so that one slow
+query delays everybody (channels #2132). These threads keep their connection, and a slow query
+delays only whoever asked.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+from django.db import connection
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _call(function: Callable[[], R]) -> R:
+    # A connection that failed once may be dead (the database restarted): start a new one.
+    if connection.errors_occurred:
+        connection.close()
+    return function()
+
+
+async def in_pool(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a function that uses the database in a pool thread and return what it returns."""
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(_pool, _call, partial(function, *args, **kwargs))
+
+
+def close_pool() -> None:
+    """Close the connections and end the threads; the next call starts new ones."""
+    global _pool
+    pool, _pool = _pool, None
+    if pool is None:
+        return
+    for _ in range(settings.DATABASE_THREADS):
+        pool.submit(connection.close)
+    pool.shutdown(wait=True)

@@ -1,0 +1,153 @@
+"""A visitor's window: one visit, one conversation."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from chat import commands, queue
+from chat.commands import clean_text
+from chat.database import in_pool
+from chat.events import Event, StatusChanged, Typing, VisitEnded, visit_audience, visitor_audience
+from chat.hub import hub
+from chat.models import Conversation, Epoch, Refused, Visitor
+from chat.peers import GONE, Gone, Peer, Stream
+from chat.queue import Place
+from chat.writer import Mark, writer
+
+
+class VisitorPeer(Peer):
+    """Knows its visitor by number; the token stays in the cookie."""
+
+    decoder = commands.visitor_decoder
+    author = "visitor"
+
+    def __init__(self, *args: Any, visitor: Visitor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.visitor_id = visitor.pk
+        self.language = visitor.language
+        self.stream: Stream | None = None
+        self.status = ""
+        self.told_place: int | None = None
+
+    def stream_of(self, conversation: str) -> Stream | None:
+        stream = self.stream
+        return stream if stream is not None and stream.conversation == conversation else None
+
+    def streams(self) -> list[Stream]:
+        return [self.stream] if self.stream else []
+
+    def conversation_of(self, command: Any) -> str:
+        return self.stream.conversation if self.stream else ""
+
+    async def handle(self, command: commands.Command) -> None:
+        match command:
+            case commands.VisitorPost(client_id=client_id, text=text):
+                stream = self._stream()
+                self.post(stream, self.visitor_id, client_id, clean_text(text))
+            case commands.Heartbeat():
+                stream = self._stream()
+                self.answer("heartbeat", top={stream.conversation: stream.top})
+            case commands.VisitorTyping(on=on):
+                stream = self._stream()
+                if self.status == Conversation.Status.ACTIVE:
+                    hub.tell(Typing(conversation=stream.conversation, author=self.author, on=on))
+            case commands.VisitorSeen(seq=seq):
+                stream = self._stream()
+                writer.mark(Mark(stream.conversation, self.author, self.visitor_id, seq))
+            case commands.VisitorHello():
+                await self.settle()
+                await self._hello(command)
+            case commands.VisitorLeave():
+                stream = self._stream()
+                await self.settle()
+                await in_pool(_leave, self.visitor_id, stream.conversation)
+
+    def _stream(self) -> Stream:
+        if self.stream is None:
+            raise Refused("hello_first")
+        return self.stream
+
+    async def _hello(self, command: commands.VisitorHello) -> None:
+        # Join first, then read: what is posted in between arrives twice, and once is dropped.
+        if self.stream is not None:
+            self.part(visitor_audience(self.stream.conversation))
+            self.stream = None
+        self.join(visit_audience(self.visitor_id))
+        found = await in_pool(_hello, self.visitor_id, command.conversation)
+        stream = Stream(command.conversation, min(command.after, found["top"]))
+        self.stream = stream
+        self.has_said_hello = True
+        self.join(visitor_audience(stream.conversation))
+        self.status = found["status"]
+        place: Place | None = found.pop("place")
+        self.answer("hello", **found, place=self._place(place))
+        await self.read(stream)
+
+    def hear(self, event: Event, frame: str) -> None:
+        if isinstance(event, StatusChanged):
+            self.status = event.status
+        super().hear(event, frame)
+        if isinstance(event, VisitEnded):
+            self.shut(GONE)
+
+    def tell_place(self, place: Place) -> None:
+        """Say where this visitor stands now, and why when that is further back than before."""
+        if self.stream is not None and self.status == Conversation.Status.WAITING:
+            self.answer(
+                "queue.place", conversation=self.stream.conversation, **self._place(place) or {}
+            )
+
+    def _place(self, place: Place | None) -> dict[str, Any] | None:
+        if place is None:
+            return None
+        went_back = self.told_place is not None and place.place > self.told_place
+        self.told_place = place.place
+        return {
+            "place": place.place,
+            "minutes": place.minutes,
+            "why": "urgent" if went_back else "",
+            "fits": place.fits,
+        }
+
+
+def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
+    """Return the fields of the answer. Raises Gone for an ended visit, Refused("stale")."""
+    visitor = Visitor.objects.filter(pk=visitor_id, token_hash__isnull=False).first()
+    if visitor is None:
+        raise Gone
+    conversation = visitor.conversation()
+    if conversation is None or conversation.pk != conversation_id:
+        raise Refused("stale")
+    now = timezone.now()
+    place = None
+    if conversation.status in Conversation.LIVE:
+        Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
+    if conversation.status == Conversation.Status.WAITING:
+        place = place_of(conversation)
+    worker = conversation.worker
+    return {
+        "epoch": Epoch.current(),
+        "conversation": conversation.pk,
+        "status": conversation.status,
+        "worker": worker.chat_name if worker else "",
+        "top": conversation.last_seq,
+        "seen": conversation.worker_seq,
+        "closing_reason": conversation.closing_reason,
+        "place": place,
+    }
+
+
+def place_of(conversation: Conversation) -> Place | None:
+    """Return where a waiting chat stands now; None when it does not wait any more."""
+    now = timezone.now()
+    until = queue.opening_of(conversation.line, now).until
+    places = queue.places(conversation.line, now, until)
+    return next((place for place in places if place.conversation == conversation.pk), None)
+
+
+def _leave(visitor_id: int, conversation_id: str) -> None:
+    conversation = Conversation.objects.filter(pk=conversation_id, visitor=visitor_id).first()
+    if conversation is None:
+        raise Refused("wrong_state")
+    waiting = conversation.status == Conversation.Status.WAITING
+    conversation.abandon(reason="left" if waiting else "closed")

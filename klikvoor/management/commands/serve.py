@@ -1,0 +1,83 @@
+"""`manage.py serve`: Daphne with the job tick in its event loop."""
+
+# Daphne installs its reactor when it is imported, so it comes first.
+from daphne.server import Server  # isort: skip
+
+import asyncio
+import gc
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from twisted.internet import reactor
+
+from chat import process
+from klikvoor.startup import refuse_unsafe
+from klikvoor.tick import tick_forever
+
+DRAIN_SECONDS = 10.0
+NEVER = -1
+
+
+class Command(BaseCommand):
+    help = "Serve pages and sockets, and run the jobs, in this one process."
+    requires_system_checks = "__all__"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--unix", help="Listen on this Unix socket instead.")
+        parser.add_argument(
+            "--no-jobs", action="store_true", help="`manage.py jobs` runs them elsewhere."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        refuse_unsafe()
+        from klikvoor.asgi import application
+
+        self.runs_jobs = not options["no_jobs"]
+        if options["unix"]:
+            endpoint = f"unix:{options['unix']}"
+        else:
+            host = options["host"].replace(":", r"\:")
+            endpoint = f"tcp:port={options['port']}:interface={host}"
+        server = Server(
+            application=application,
+            endpoints=[endpoint],
+            # Daphne's own logging holds addresses; ours is all there is.
+            action_logger=None,
+            verbosity=0,
+            server_name="",
+            # Shifts outlast a day, and every window renews itself by heartbeats.
+            websocket_timeout=NEVER,
+            websocket_max_message_size=64 * 1024,
+            websocket_max_frame_size=64 * 1024,
+            signal_handlers=False,
+            ready_callable=self._ready,
+        )
+        server.run()
+
+    def _ready(self) -> None:
+        reactor.callWhenRunning(self._start)
+
+    def _start(self) -> None:
+        loop = asyncio.get_event_loop()
+        process.start(loop)
+        if self.runs_jobs:
+            self._tick = asyncio.ensure_future(tick_forever())
+        loop.add_signal_handler(signal.SIGTERM, self._stop, DRAIN_SECONDS)
+        loop.add_signal_handler(signal.SIGINT, self._stop, 0.0)
+        # What start-up made stays; the collector need not walk it again beside thousands of
+        # sockets (10,000 of them: p99 879 ms without, 12 ms with).
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        self.stdout.write("Klikvoor serves.")
+
+    def _stop(self, seconds: float) -> None:
+        async def stop() -> None:
+            await process.drain(seconds)
+            process.stop()
+            reactor.stop()
+
+        self._stopping = asyncio.ensure_future(stop())

@@ -1,0 +1,69 @@
+"""The clock of the installation: runs what is due, again and again, in a pool thread.
+
+Which process ticks does not matter and two may: every job finds its work in the database by a due
+time and acts conditionally. `serve` ticks unless `--no-jobs`; `manage.py jobs` only ticks.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+
+from chat import jobs as chat_jobs
+from chat.database import in_pool
+from roster import jobs as roster_jobs
+from triage.models import forget_old as forget_old_intakes
+
+log = logging.getLogger("klikvoor.tick")
+
+
+@dataclass
+class Job:
+    """Something that runs about every `seconds`; `due_at` is on the loop's clock."""
+
+    run: Callable[[datetime], object]
+    seconds: float
+    due_at: float = 0.0
+
+
+def jobs() -> list[Job]:
+    """Return everything that the clock does, most urgent first."""
+    due = [
+        Job(chat_jobs.return_lost_chats, 5),
+        Job(chat_jobs.end_lost_visits, 10),
+        Job(chat_jobs.ring_after_reservations, 5),
+        Job(chat_jobs.evaluate_openings, 5),
+        Job(chat_jobs.end_waiting_after_hours, 60),
+        Job(forget_old_intakes, 600),
+        Job(chat_jobs.forget_old_visits, 600),
+        Job(chat_jobs.erase_old_texts, 600),
+        Job(roster_jobs.generate_hours, 3600),
+        Job(roster_jobs.purge_opening_log, 24 * 3600),
+    ]
+    if settings.DEMO:
+        from klikvoor.demo import keep_colleagues_present
+
+        due.insert(0, Job(keep_colleagues_present, 10))
+    return due
+
+
+async def tick_forever() -> None:
+    """Run each job when it is due; one that fails is logged and tried again next time."""
+    loop = asyncio.get_running_loop()
+    todo = jobs()
+    while True:
+        for job in todo:
+            if loop.time() < job.due_at:
+                continue
+            job.due_at = loop.time() + job.seconds
+            try:
+                await in_pool(job.run, timezone.now())
+            except Exception as error:
+                log.error("the job %s failed", job.run.__name__, exc_info=error)
+        # Jittered, so that several processes do not tick in step.
+        await asyncio.sleep(random.uniform(0.8, 1.2))  # noqa: S311
