@@ -141,20 +141,15 @@ def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
 
     Threads and windows end before the database is emptied, so that none of them is in between.
     """
-    from chat.database import close_pool
-    from chat.hub import hub
-    from chat.keys import data_keys
-    from chat.writer import writer
     from django.core.cache import cache
+
+    from chat import process
+    from chat.keys import data_keys
 
     if "db" in request.fixturenames:
         request.getfixturevalue("db")
     yield
-    hub.detach()
-    hub.attach(None)
-    writer.stop()
-    writer.attach(None)
-    close_pool()
+    process.stop()
     data_keys.forget_all()
     cache.clear()
 
