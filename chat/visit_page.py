@@ -9,7 +9,6 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from chat import queue
@@ -94,7 +93,7 @@ def context(
     client_id: str = "",
     refused: str = "",
 ) -> dict[str, Any]:
-    """What `chat/visit_conversation.html` shows of this conversation.
+    """What `chat/visit_conversation.html` shows of this live conversation.
 
     `writing`: the field is open (without JavaScript). `refused`: the code why `draft`, that was
     sent as `client_id`, was not stored; it stays in the field and keeps its id.
@@ -104,18 +103,12 @@ def context(
         until = queue.opening_of(conversation.line, now).until
         places = queue.places(conversation.line, now, until)
         place = next((one for one in places if one.conversation == conversation.pk), None)
-    worker = conversation.worker.chat_name if conversation.worker else ""
-    has_ended = conversation.status not in Conversation.LIVE
-    if has_ended:
-        is_closed = conversation.status == Conversation.Status.CLOSED
-        heading = TEXTS["ended" if is_closed else "gone"]
-    elif conversation.status == Conversation.Status.ACTIVE:
-        heading = str(TEXTS["active"]).format(name=worker)
+    if conversation.status == Conversation.Status.ACTIVE and conversation.worker:
+        heading = str(TEXTS["active"]).format(name=conversation.worker.chat_name)
     else:
-        heading = TEXTS["returned" if conversation.claimed_at else "waiting"]
+        heading = str(TEXTS["returned" if conversation.claimed_at else "waiting"])
     return {
         "conversation": conversation,
-        "has_ended": has_ended,
         "heading": heading,
         "place": place,
         "place_sentences": place_sentences(place),
@@ -125,8 +118,7 @@ def context(
                 "author": message.author,
                 "name": message.name,
                 "text": message.text,
-                "at": parse_datetime(message.at),
-                "iso": message.at,
+                "at": datetime.fromisoformat(message.at),
             }
             for message in read_messages(conversation.pk, 0, limit=conversation.last_seq)
         ],

@@ -38,28 +38,33 @@ export class Transcript {
   #list;
   #scroller;
   #mine;
+  #myName;
   #texts;
   #onRetry;
   #clock;
   #day;
   #bySeq = new Map();
   #byClientId = new Map();
+  #marked = new Map();
   #top = 0;
+  #highest = 0;
   #seen = 0;
 
   /**
    * @param {HTMLElement} log the `role="log"` with an `<ol>` inside
    * @param {object} options
    * @param {"visitor" | "worker"} options.mine whose messages are one's own
+   * @param {string} [options.myName] one's own name, where others may have written on one's side
    * @param {TranscriptTexts} options.texts
    * @param {(clientId: string) => void} options.onRetry "try again" was chosen
    * @param {HTMLElement} [options.scroller] what scrolls; the log itself unless told
    */
-  constructor(log, { mine, texts, onRetry, scroller = log }) {
+  constructor(log, { mine, myName = "", texts, onRetry, scroller = log }) {
     this.#log = log;
     this.#list = log.querySelector("ol");
     this.#scroller = scroller;
     this.#mine = mine;
+    this.#myName = myName;
     this.#texts = texts;
     this.#onRetry = onRetry;
     const language = document.documentElement.lang || "nl";
@@ -70,7 +75,7 @@ export class Transcript {
       month: "long",
     });
     for (const item of this.#list.querySelectorAll("[data-seq]")) this.#adopt(item);
-    this.#arrange();
+    this.#mark();
   }
 
   /** The highest number up to which nothing is missing: the `after` of a hello. */
@@ -95,38 +100,46 @@ export class Transcript {
     const item = known ?? this.#build(author, text);
     this.#byClientId.delete(clientId);
     Object.assign(item.dataset, { seq, name, at });
-    delete item.dataset.state;
-    this.#bySeq.set(seq, item);
-    while (this.#bySeq.has(this.#top + 1)) this.#top += 1;
+    if (known) {
+      delete item.dataset.state;
+      setText(item.querySelector(".message-text"), text); // as it was stored
+      this.#tell(item, "");
+      this.#offerRetry(item, false);
+    }
+    this.#number(item, seq);
     this.#place(item, seq);
-    this.#arrange();
+    this.#mark();
     if (follow) this.toEnd();
     return !known;
   }
 
   /** Show an entry of the outbox that is on its way or was refused. */
   pending(entry) {
+    if (entry.state === "sent") return; // its event says where it stands
     const clientId = entry.frame.client_id;
     let item = this.#byClientId.get(clientId);
     if (!item) {
-      if (entry.state === "sent") return; // it has its number by now
       item = this.#build(this.#mine, entry.frame.text);
       item.dataset.at = new Date().toISOString();
       item.dataset.clientId = clientId;
       this.#byClientId.set(clientId, item);
+      item.dataset.state = "sending";
       this.#list.append(item);
+      this.#arrange(item);
     }
+    const refused = entry.state === "refused";
     item.dataset.state = entry.state;
-    item.dataset.reason = entry.reason ?? "";
-    this.#arrange();
-    if (entry.state === "sending") this.toEnd();
+    const { notSent, sending } = this.#texts;
+    this.#tell(item, refused ? `${notSent} ${entry.reason}`.trim() : sending);
+    this.#offerRetry(item, refused);
+    this.toEnd();
   }
 
   /** The other side has seen everything up to `seq`. */
   seen(seq) {
     if (seq <= this.#seen) return;
     this.#seen = seq;
-    this.#arrange();
+    this.#mark();
   }
 
   /** Something that happened and that nobody wrote: "Anna reads along". Not kept by the server. */
@@ -135,7 +148,6 @@ export class Transcript {
     const item = element("li", "transcript-line");
     item.append(element("p", "", text));
     this.#list.insertBefore(item, this.#firstPending());
-    this.#arrange();
     if (follow) this.toEnd();
   }
 
@@ -149,7 +161,8 @@ export class Transcript {
     this.#list.replaceChildren();
     this.#bySeq.clear();
     this.#byClientId.clear();
-    this.#top = this.#seen = 0;
+    this.#marked.clear();
+    this.#top = this.#highest = this.#seen = 0;
   }
 
   #isNearEnd() {
@@ -161,6 +174,12 @@ export class Transcript {
     const seq = Number(item.dataset.seq);
     item.dataset.at = item.querySelector("time").dateTime;
     this.#dress(item);
+    this.#number(item, seq);
+    this.#highest = Math.max(this.#highest, seq);
+    this.#arrange(item);
+  }
+
+  #number(item, seq) {
     this.#bySeq.set(seq, item);
     while (this.#bySeq.has(this.#top + 1)) this.#top += 1;
   }
@@ -193,74 +212,97 @@ export class Transcript {
 
   /** Put a numbered item where it belongs; one that stands there already stays untouched. */
   #place(item, seq) {
-    let before = this.#firstPending();
-    for (const [other, node] of this.#bySeq) {
-      if (other > seq && (!before || this.#isEarlier(node, before))) before = node;
-    }
-    if (item.parentNode && item.nextElementSibling === before) return;
-    this.#list.insertBefore(item, before);
-  }
-
-  #isEarlier(node, other) {
-    return Boolean(node.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
-  }
-
-  /** Names, times, days and marks follow from the order; told anew after each change. */
-  #arrange() {
-    for (const old of this.#list.querySelectorAll(":scope > .transcript-day")) old.remove();
-    let before = null;
-    let day = new Date().toDateString();
-    for (const item of [...this.#list.children]) {
-      if (!item.classList.contains("message")) {
-        before = null;
-        continue;
+    const pending = this.#firstPending();
+    let before = pending && this.#startOf(pending);
+    if (seq < this.#highest) {
+      for (let other = seq + 1; other <= this.#highest; other += 1) {
+        if (!this.#bySeq.has(other)) continue;
+        before = this.#startOf(this.#bySeq.get(other));
+        break;
       }
-      const at = new Date(item.dataset.at);
-      if (at.toDateString() !== day) {
-        day = at.toDateString();
-        before = null;
-        const line = element("li", "transcript-day");
-        line.append(element("p", "", this.#day.format(at)));
-        item.before(line);
-      }
-      const together =
-        before?.dataset.author === item.dataset.author &&
-        before.dataset.name === item.dataset.name &&
-        at - new Date(before.dataset.at) < TOGETHER;
-      item.classList.toggle("is-continued", together);
-      this.#label(item, at);
-      before = item;
     }
-    this.#mark();
+    this.#highest = Math.max(this.#highest, seq);
+    if (!item.parentNode || item.nextElementSibling !== before) {
+      const left = item.parentNode && this.#neighbour(item, "nextElementSibling");
+      if (this.#startOf(item) !== item) item.previousElementSibling.remove();
+      this.#list.insertBefore(item, before);
+      if (left) this.#arrange(left);
+    }
+    this.#arrange(item);
+    const next = this.#neighbour(item, "nextElementSibling");
+    if (next) this.#arrange(next);
   }
 
-  #label(item, at) {
-    const isMine = item.dataset.author === this.#mine;
-    const name = isMine ? this.#texts.you : item.dataset.name || this.#texts.other;
-    setText(item.querySelector(".message-head bdi"), name);
+  /** The line with the day above an item belongs to it. */
+  #startOf(item) {
+    const above = item.previousElementSibling;
+    return above?.classList.contains("transcript-day") ? above : item;
+  }
+
+  /** The message before or after this one, past days and lines. */
+  #neighbour(item, direction) {
+    let other = item[direction];
+    while (other && !other.classList.contains("message")) other = other[direction];
+    return other;
+  }
+
+  /** Name, time, day and whether it continues the one above: all follow from where it stands. */
+  #arrange(item) {
+    const { author, name, at } = item.dataset;
+    const when = new Date(at);
+    const previous = this.#neighbour(item, "previousElementSibling");
+
+    const mine = author === this.#mine;
+    // At the desk a colleague may have written before: on our side, but not "you".
+    const colleague = mine && this.#myName && name && name !== this.#myName;
+    item.classList.toggle("is-colleague", Boolean(colleague));
+    const who = mine && !colleague ? this.#texts.you : name || this.#texts.other;
+    setText(item.querySelector(".message-head bdi"), who);
     const time = item.querySelector("time");
-    time.dateTime = item.dataset.at;
-    setText(time, this.#clock.format(at));
+    time.dateTime = at;
+    setText(time, this.#clock.format(when));
+
+    const dayBefore = (previous ? new Date(previous.dataset.at) : new Date()).toDateString();
+    const start = this.#startOf(item);
+    if (when.toDateString() === dayBefore) {
+      if (start !== item) start.remove();
+    } else if (start === item) {
+      const line = element("li", "transcript-day");
+      line.append(element("p", "", this.#day.format(when)));
+      item.before(line);
+    }
+
+    const above = item.previousElementSibling;
+    item.classList.toggle(
+      "is-continued",
+      above !== null &&
+        above === previous &&
+        above.dataset.author === author &&
+        (above.dataset.name ?? "") === (name ?? "") &&
+        when - new Date(above.dataset.at) < TOGETHER,
+    );
   }
 
-  /** Under one's own messages: what became of them. Of what was sent, only the last one tells. */
+  /** Of one's own messages that were stored, the last one and the last one seen say so. */
   #mark() {
     let last = null;
     let lastSeen = null;
-    for (const item of this.#list.querySelectorAll(":scope > .message.is-mine")) {
-      const { state, seq } = item.dataset;
-      let text = "";
-      if (state === "sending") text = this.#texts.sending;
-      if (state === "refused") text = `${this.#texts.notSent} ${item.dataset.reason}`.trim();
-      setText(item.querySelector(".message-state"), text);
-      this.#offerRetry(item, state === "refused");
-      if (!state) last = item;
-      if (!state && seq <= this.#seen) lastSeen = item;
+    let item = this.#list.lastElementChild;
+    for (; item && !lastSeen; item = item.previousElementSibling) {
+      if (!item.classList.contains("is-mine") || item.dataset.state) continue;
+      last ??= item;
+      if (Number(item.dataset.seq) <= this.#seen) lastSeen = item;
     }
-    if (lastSeen) setText(lastSeen.querySelector(".message-state"), this.#texts.seen);
-    if (last && last !== lastSeen) {
-      setText(last.querySelector(".message-state"), this.#texts.sent);
-    }
+    const marks = new Map();
+    if (last) marks.set(last, this.#texts.sent);
+    if (lastSeen) marks.set(lastSeen, this.#texts.seen);
+    for (const old of this.#marked.keys()) if (!marks.has(old)) this.#tell(old, "");
+    for (const [marked, text] of marks) this.#tell(marked, text);
+    this.#marked = marks;
+  }
+
+  #tell(item, text) {
+    setText(item.querySelector(".message-state"), text);
   }
 
   #offerRetry(item, offer) {
