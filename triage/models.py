@@ -1,0 +1,220 @@
+"""The questions before a chat, and the answers of a visit until its chat begins."""
+
+import json
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from chat.models import Conversation, Visitor
+from institutions.models import Brand
+from institutions.sealing import DataKey
+from roster.models import ServiceLine
+from triage import rules
+
+DIRECTORY = Path(__file__).parent / "questionnaires"
+DEFAULT = "jongeren"
+# Workers read reasons and answers in the language of the service.
+DESK_LANGUAGE = "nl"
+# Answers of somebody who never came to chatting are gone after this.
+KEPT = timedelta(hours=24)
+
+
+class Stale(Exception):
+    """The page that asks this shows an older state of the visit."""
+
+
+@cache
+def default_data(name: str = DEFAULT) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((DIRECTORY / f"{name}.json").read_text(encoding="utf-8"))
+    return data
+
+
+class Questionnaire(models.Model):
+    """One published version of a brand's questions, texts and rules. Never changed: published anew."""
+
+    brand = models.ForeignKey(Brand, on_delete=models.CASCADE, related_name="questionnaires")
+    version = models.PositiveIntegerField()
+    data = models.JSONField()
+    published_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["brand", "-version"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["brand", "version"], name="one_questionnaire_per_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand} {self.version}"
+
+    @classmethod
+    def publish(cls, brand: Brand, data: dict[str, Any]) -> "Questionnaire":
+        """Make this the questionnaire of new visits. Publishing the same twice changes nothing."""
+        rules.check(data)
+        with transaction.atomic():
+            Brand.objects.select_for_update().get(pk=brand.pk)
+            current = cls.objects.filter(brand=brand).first()
+            if current and current.data == data:
+                return current
+            version = current.version + 1 if current else 1
+            return cls.objects.create(brand=brand, version=version, data=data)
+
+    @classmethod
+    def publish_default(cls, brand: Brand) -> "Questionnaire":
+        return cls.publish(brand, default_data())
+
+    @classmethod
+    def current(cls, brand: Brand) -> "Questionnaire":
+        """The newest; a brand that has none yet gets the default one."""
+        return cls.objects.filter(brand=brand).first() or cls.publish_default(brand)
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        steps: list[dict[str, Any]] = self.data["steps"]
+        return steps
+
+
+class Intake(models.Model):
+    """The answers so far of one visit, sealed under a key of their own.
+
+    They move into the conversation when it starts, and this row goes.
+    """
+
+    visitor = models.OneToOneField(Visitor, on_delete=models.CASCADE, related_name="intake")
+    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    step = models.PositiveSmallIntegerField(default=0, help_text="Beyond the last: all asked.")
+    sealing_key = models.CharField(max_length=16, db_index=True)
+    wrapped = models.BinaryField()
+    sealed_answers = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"intake of {self.visitor}"
+
+    @classmethod
+    def begin(cls, visitor: Visitor) -> "Intake":
+        """Return the visit's intake; a double click gets the same one."""
+        data_key = DataKey.new()
+        name, wrapped = data_key.wrap()
+        intake, _is_new = cls.objects.get_or_create(
+            visitor=visitor,
+            defaults={
+                "questionnaire": Questionnaire.current(visitor.brand),
+                "sealing_key": name,
+                "wrapped": wrapped,
+                "sealed_answers": data_key.seal("{}", visitor.pk, "intake"),
+            },
+        )
+        return intake
+
+    @property
+    def is_done(self) -> bool:
+        return self.step >= len(self.questionnaire.steps)
+
+    def answers(self) -> dict[str, str]:
+        """Code of the question: code of the option, or own words."""
+        data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
+        answers: dict[str, str] = json.loads(
+            data_key.unseal(self.sealed_answers, self.visitor_id, "intake")
+        )
+        return answers
+
+    def assess(self) -> rules.Assessment:
+        return rules.assess(self.questionnaire.data, self.answers(), DESK_LANGUAGE)
+
+    def answer(self, step: int, given: dict[str, str]) -> None:
+        """Keep the answers of one step (without answers: skip it) and go to the next.
+
+        The same answers to the step before are a double click and change nothing.
+        """
+        with transaction.atomic():
+            now = self._locked()
+            answers = now.answers()
+            codes = [question["code"] for question in now.questionnaire.steps[step]["questions"]]
+            if step == now.step - 1 and given == {
+                code: answers[code] for code in codes if code in answers
+            }:
+                return
+            if step != now.step:
+                raise Stale
+            for code in codes:
+                answers.pop(code, None)
+            now._save(step + 1, answers | given)
+
+    def back(self, step: int) -> None:
+        with transaction.atomic():
+            now = self._locked()
+            if step != now.step:
+                raise Stale
+            now._save(max(0, step - 1), now.answers())
+
+    def skip_rest(self) -> None:
+        with transaction.atomic():
+            now = self._locked()
+            now._save(len(now.questionnaire.steps), now.answers())
+
+    def start_conversation(self, line: ServiceLine) -> Conversation:
+        """Hand answers, urgency and reasons over to chat, and forget them here.
+
+        The caller asked whether the chat is open.
+        """
+        with transaction.atomic():
+            now = self._locked()
+            assessment = now.assess()
+            summary = {"reasons": assessment.reasons, "answers": now.summary()}
+            conversation = Conversation.start(
+                visitor=now.visitor,
+                line=line,
+                urgency=assessment.urgency,
+                intake=json.dumps(summary, ensure_ascii=False),
+            )
+            now.delete()
+        return conversation
+
+    def summary(self) -> list[dict[str, str]]:
+        """What was answered, in sentences for the worker."""
+        answers = self.answers()
+        lines = []
+        for question in rules.questions(self.questionnaire.data):
+            given = answers.get(question["code"])
+            if given is None:
+                continue
+            for option in question.get("options", ()):
+                if option["code"] == given:
+                    given = option["text"][DESK_LANGUAGE]
+            lines.append({"question": question["text"][DESK_LANGUAGE], "answer": given})
+        return lines
+
+    def _locked(self) -> "Intake":
+        """The row as it is now, held until the transaction ends: two tabs come one by one."""
+        try:
+            return (
+                Intake.objects.select_for_update(of=("self",))
+                .select_related("questionnaire", "visitor")
+                .get(pk=self.pk)
+            )
+        except Intake.DoesNotExist:
+            raise Stale from None
+
+    def _save(self, step: int, answers: dict[str, str]) -> None:
+        data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
+        self.step = step
+        self.sealed_answers = data_key.seal(json.dumps(answers), self.visitor_id, "intake")
+        self.save(update_fields=["step", "sealed_answers"])
+
+
+def forget_old(now: datetime) -> int:
+    """Erase answers, and visits, that never became a conversation. Returns how many visits."""
+    before = now - KEPT
+    Intake.objects.filter(created_at__lt=before).delete()
+    gone = Visitor.objects.filter(created_at__lt=before, conversations=None, intake=None)
+    count, _by_model = gone.delete()
+    return count

@@ -1,0 +1,497 @@
+"""The pages of a visit, all at one address.
+
+GET shows where the visit is; POST with an `action` changes it and leads back by a redirect. What
+is refused shows the same page again, with the reason and a status of 4xx, and changes nothing.
+Nothing here needs JavaScript.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from chat import queue, visit_page
+from chat.models import Conversation, Refused, Visitor
+from chat.reading import read_messages
+from chat.visits import (
+    drop_visit_cookie,
+    post_as_visitor,
+    same_origin,
+    set_visit_cookie,
+    visitor_of,
+)
+from institutions.models import Brand, Institution
+from roster.models import ServiceLine
+from roster.opening import Opening
+from triage import colours
+from triage.forms import FeedbackForm, LanguageForm, PostForm, StepForm, StepNumberForm
+from triage.models import Intake, Stale
+
+ADDRESS = "/"
+# Where the first answer with a cookie leads; tells whether the browser kept it.
+BEGUN = "/?start=1"
+# The exit of pages that belong to no brand is in templates/visit.html.
+CLEAR_SITE_DATA = '"cache", "cookies", "storage"'
+
+TEXTS = {
+    "unknown": _("Dat begreep de site niet. Er is niets veranderd."),
+    "no_visit": _("Je bezoek is voorbij. Je kunt gewoon opnieuw beginnen."),
+    "no_cookie": _(
+        "Je browser onthoudt deze site niet. Daardoor kunnen we het gesprek niet bij je houden. "
+        "Zet cookies aan, of gebruik een andere browser."
+    ),
+    "stale": _("Je was al verder dan de pagina die je zag. Dit is waar je nu bent."),
+    "ended": _("Dit gesprek is al afgelopen."),
+    "still_busy": _("Je gesprek is nog bezig. Stop het eerst als je opnieuw wilt beginnen."),
+}
+
+
+class Refusal(Exception):
+    """Show the page as it is now, with this text. `context` is for what somebody had typed."""
+
+    def __init__(self, text: object, status: int = 409, **context: Any) -> None:
+        super().__init__()
+        self.text = text
+        self.status = status
+        self.context = context
+
+
+@dataclass
+class Visit:
+    """What one request knows about the visit that it belongs to."""
+
+    request: HttpRequest
+    brand: Brand
+    visitor: Visitor | None
+    now: datetime
+
+    @cached_property
+    def line(self) -> ServiceLine | None:
+        return self.brand.lines.first()
+
+    @cached_property
+    def opening(self) -> Opening | None:
+        """None when this brand has no chat at all."""
+        return queue.opening_of(self.line, self.now) if self.line else None
+
+    @cached_property
+    def conversation(self) -> Conversation | None:
+        return self.visitor.conversation() if self.visitor else None
+
+    @property
+    def live(self) -> Conversation | None:
+        one = self.conversation
+        return one if one is not None and one.status in Conversation.LIVE else None
+
+    @property
+    def intake(self) -> Intake | None:
+        return Intake.objects.filter(visitor=self.visitor).first() if self.visitor else None
+
+    def needs_visitor(self) -> Visitor:
+        if self.visitor is None:
+            raise Refusal(TEXTS["no_visit"])
+        return self.visitor
+
+    def needs_intake(self) -> Intake:
+        self.needs_visitor()
+        intake = self.intake
+        if intake is None:
+            raise Refusal(TEXTS["stale"])
+        return intake
+
+
+@same_origin
+@require_http_methods(["GET", "HEAD", "POST"])
+def visit(request: HttpRequest) -> HttpResponse:
+    here = visit_of(request)
+    with translation.override(language_of(here.visitor)):
+        if request.method == "POST":
+            return act(here)
+        if "start" in request.GET:
+            if here.visitor is None:
+                return show(here, status=409, refusal=TEXTS["no_cookie"])
+            return HttpResponseRedirect(ADDRESS)
+        return show(here)
+
+
+@require_safe
+def privacy(request: HttpRequest) -> HttpResponse:
+    here = visit_of(request)
+    with translation.override(language_of(here.visitor)):
+        return page(here, "triage/privacy.html", days=retention_days())
+
+
+@require_safe
+def brand_css(request: HttpRequest) -> HttpResponse:
+    """The brand's colours. A file of its own, because pages may hold no style."""
+    brand = Brand.objects.for_host(request.get_host())
+    css = colours.stylesheet(brand.accent if brand else colours.DEFAULT)
+    response = HttpResponse(css, content_type="text/css; charset=utf-8")
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+def visit_of(request: HttpRequest) -> Visit:
+    brand = Brand.objects.for_host(request.get_host())
+    if brand is None:
+        raise Http404
+    visitor = visitor_of(request)
+    if visitor is not None and visitor.brand_id != brand.pk:
+        brand = visitor.brand
+    return Visit(request, brand, visitor, timezone.now())
+
+
+def language_of(visitor: Visitor | None) -> str:
+    return visitor.language if visitor else settings.LANGUAGE_CODE
+
+
+def retention_days() -> int:
+    """Return how long a text may be kept at most: before a chat nobody knows whose it will be."""
+    longest = Institution.objects.filter(is_active=True).aggregate(Max("retention_days"))
+    return longest["retention_days__max"] or 30
+
+
+# --- Show: where is this visit? -----------------------------------------------------------------
+
+
+def page(here: Visit, template: str, status: int = 200, **context: Any) -> HttpResponse:
+    context |= {
+        "visitor": here.visitor,
+        "brand": here.brand,
+        "languages": settings.LANGUAGES,
+        "visit_language": translation.get_language(),
+    }
+    response = render(here.request, template, context, status=status)
+    # Also when something in front of us has other ideas: nothing of a visit stays in a cache.
+    response["Cache-Control"] = "no-store"
+    if here.visitor is None and settings.VISIT_COOKIE_NAME in here.request.COOKIES:
+        drop_visit_cookie(response)
+    return response
+
+
+def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
+    """Show the page of the state that the visit is in."""
+    if here.live:
+        return show_conversation(here, here.live, status, **context)
+    if intake := here.intake:
+        return show_intake(here, intake, status, **context)
+    if here.conversation:
+        return show_ended(here, here.conversation, status, **context)
+    return page(
+        here,
+        "triage/welcome.html",
+        status,
+        opening=here.opening,
+        days=retention_days(),
+        **context,
+    )
+
+
+def show_intake(
+    here: Visit, intake: Intake, status: int, form: StepForm | None = None, **context: Any
+) -> HttpResponse:
+    context["danger"] = intake.assess().danger
+    if intake.is_done:
+        return page(here, "triage/not_open.html", status, opening=here.opening, **context)
+    language = str(translation.get_language())
+    step = intake.questionnaire.steps[intake.step]
+    answers = intake.answers()
+    questions = [
+        {
+            "code": question["code"],
+            "kind": question["kind"],
+            "text": question["text"][language],
+            "help": question.get("help", {}).get(language, ""),
+            "given": given(form, question["code"], answers),
+            "errors": form.errors.get(question["code"], []) if form else [],
+            "options": [
+                {"code": option["code"], "text": option["text"][language]}
+                for option in question.get("options", ())
+            ],
+        }
+        for question in step["questions"]
+    ]
+    return page(
+        here,
+        "triage/question.html",
+        status,
+        intro=step.get("text", {}).get(language, ""),
+        questions=questions,
+        errors=form.non_field_errors() if form else [],
+        step=intake.step,
+        number=intake.step + 1,
+        count=len(intake.questionnaire.steps),
+        is_last=intake.step + 1 == len(intake.questionnaire.steps),
+        **context,
+    )
+
+
+def given(form: StepForm | None, code: str, answers: dict[str, str]) -> str:
+    """What somebody just sent, right or wrong; else what they answered before."""
+    return str(form.data.get(code, "")) if form else answers.get(code, "")
+
+
+def show_conversation(
+    here: Visit, conversation: Conversation, status: int, **context: Any
+) -> HttpResponse:
+    # Without JavaScript this page, which refreshes itself, is the only sign of life there is.
+    Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=here.now)
+    shown = {
+        name: context.pop(name)
+        for name in ("writing", "draft", "client_id", "refused")
+        if name in context
+    }
+    context |= visit_page.context(conversation, here.now, **shown)
+    return page(here, "chat/visit_conversation.html", status, **context)
+
+
+def show_ended(
+    here: Visit, conversation: Conversation, status: int, **context: Any
+) -> HttpResponse:
+    """After a chat: how was it? After the queue: why it stopped."""
+    if conversation.status == Conversation.Status.ABANDONED:
+        change = conversation.changes.last()
+        reason = change.reason if change else ""
+        return page(
+            here, "triage/left.html", status, reason=reason, opening=here.opening, **context
+        )
+    return page(
+        here,
+        "triage/ended.html",
+        status,
+        conversation=conversation,
+        is_rated=conversation.feedback_heard is not None
+        or conversation.feedback_better is not None,
+        messages=read_messages(conversation.pk, 0, limit=conversation.last_seq),
+        days=retention_days(),
+        **context,
+    )
+
+
+# --- Act: each action either does what it says or raises a Refusal ------------------------------
+
+
+def act(here: Visit) -> HttpResponse:
+    action = ACTIONS.get(here.request.POST.get("action", ""))
+    try:
+        if action is None:
+            raise Refusal(TEXTS["unknown"], status=400)
+        return action(here)
+    except Stale:
+        refusal = Refusal(TEXTS["stale"])
+    except Refusal as refused:
+        refusal = refused
+    # What the action read may be older than what it found, so look again.
+    fresh = visit_of(here.request)
+    return show(fresh, refusal.status, refusal=refusal.text, **refusal.context)
+
+
+def go_on() -> HttpResponse:
+    response = HttpResponseRedirect(ADDRESS)
+    response.status_code = 303
+    return response
+
+
+def start(here: Visit) -> HttpResponse:
+    """Begin with the first question; after the last one, try again to get into the chat."""
+    if here.live:
+        return go_on()
+    intake = here.intake
+    if intake is not None:
+        return start_conversation(here, intake) if intake.is_done else go_on()
+    if here.conversation:
+        raise Refusal(TEXTS["ended"])
+    if here.opening is None or not here.opening.admits:
+        raise Refusal(here.opening.text() if here.opening else _("De chat is nu niet open."))
+    if here.visitor is not None:
+        Intake.begin(here.visitor)
+        return go_on()
+    visitor, token = Visitor.begin(here.brand, settings.LANGUAGE_CODE)
+    Intake.begin(visitor)
+    response = go_on()
+    response["Location"] = BEGUN
+    set_visit_cookie(response, token)
+    return response
+
+
+def start_conversation(here: Visit, intake: Intake) -> HttpResponse:
+    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why."""
+    if here.line and here.opening and here.opening.admits:
+        intake.start_conversation(here.line)
+    return go_on()
+
+
+def answer(here: Visit) -> HttpResponse:
+    if here.live:  # the last answer, clicked twice
+        return go_on()
+    intake = here.needs_intake()
+    step = step_number(here)
+    if step >= len(intake.questionnaire.steps):
+        raise Stale
+    form = StepForm(intake.questionnaire.steps[step], here.request.POST)
+    if not form.is_valid():
+        if step != intake.step:
+            raise Stale
+        raise Refusal("", status=400, form=form)
+    return answered(here, intake, step, form.cleaned_data)
+
+
+def skip(here: Visit) -> HttpResponse:
+    if here.live:
+        return go_on()
+    intake = here.needs_intake()
+    step = step_number(here)
+    if step >= len(intake.questionnaire.steps):
+        raise Stale
+    return answered(here, intake, step, {})
+
+
+def answered(here: Visit, intake: Intake, step: int, answers: dict[str, str]) -> HttpResponse:
+    intake.answer(step, answers)
+    intake = here.needs_intake()
+    return start_conversation(here, intake) if intake.is_done else go_on()
+
+
+def skip_all(here: Visit) -> HttpResponse:
+    if here.live:
+        return go_on()
+    here.needs_intake().skip_rest()
+    return start_conversation(here, here.needs_intake())
+
+
+def back(here: Visit) -> HttpResponse:
+    here.needs_intake().back(step_number(here))
+    return go_on()
+
+
+def step_number(here: Visit) -> int:
+    form = StepNumberForm(here.request.POST)
+    if not form.is_valid():
+        raise Refusal(TEXTS["unknown"], status=400)
+    step: int = form.cleaned_data["step"]
+    return step
+
+
+def choose_language(here: Visit) -> HttpResponse:
+    form = LanguageForm(here.request.POST)
+    if not form.is_valid():
+        raise Refusal(TEXTS["unknown"], status=400)
+    language = form.cleaned_data["language"]
+    response = go_on()
+    if here.visitor is not None:
+        Visitor.objects.filter(pk=here.visitor.pk).update(language=language)
+    elif language != settings.LANGUAGE_CODE:
+        # The one cookie of a visit carries this choice too.
+        _visitor, token = Visitor.begin(here.brand, language)
+        set_visit_cookie(response, token)
+    return response
+
+
+def leave_site(here: Visit) -> HttpResponse:
+    """The exit: end the visit, leave nothing in the browser, and lead to an ordinary page."""
+    if here.visitor is not None:
+        Intake.objects.filter(visitor=here.visitor).delete()
+        here.visitor.leave()
+    # A page and not a redirect: the policy for forms allows none to another site.
+    response = render(here.request, "triage/exit.html", {"exit_url": here.brand.exit_url})
+    response["Cache-Control"] = "no-store"
+    response["Clear-Site-Data"] = CLEAR_SITE_DATA
+    drop_visit_cookie(response)
+    return response
+
+
+def post(here: Visit) -> HttpResponse:
+    visitor = here.needs_visitor()
+    draft = here.request.POST.get("text", "")
+    if here.live is None:
+        raise Refusal(TEXTS["ended"], draft=draft)
+    form = PostForm(here.request.POST)
+    if not form.is_valid():
+        raise Refusal("", status=400, draft=draft, refused="not_understood")
+    client_id = str(form.cleaned_data["client_id"])
+    try:
+        post_as_visitor(visitor, here.live, client_id, draft)
+    except Refused as refused:
+        # Not stored: under the same number, so that trying again cannot double it. Another text
+        # under a used number: under a new one.
+        keep = "" if refused.code == "id_reused" else client_id
+        raise Refusal("", draft=draft, refused=refused.code, client_id=keep) from None
+    return go_on()
+
+
+def write(here: Visit) -> HttpResponse:
+    """Open the field of the page that works without JavaScript, which then stops refreshing."""
+    here.needs_visitor()
+    if here.live is None:
+        raise Refusal(TEXTS["ended"])
+    return show(here, writing=True)
+
+
+def leave(here: Visit) -> HttpResponse:
+    """Out of the queue, or end the chat. A worker who came at the same moment changes nothing."""
+    visitor = here.needs_visitor()
+    for _attempt in range(3):
+        conversation = visitor.conversation()
+        if conversation is None or conversation.status not in Conversation.LIVE:
+            break
+        waiting = conversation.status == Conversation.Status.WAITING
+        try:
+            conversation.abandon(reason="left" if waiting else "closed")
+        except Refused:
+            continue
+        return go_on()
+    raise Refusal(TEXTS["ended"] if visitor.conversation() else TEXTS["stale"])
+
+
+def feedback(here: Visit) -> HttpResponse:
+    here.needs_visitor()
+    conversation = here.conversation
+    if conversation is None or conversation.status != Conversation.Status.CLOSED:
+        raise Refusal(TEXTS["stale"])
+    form = FeedbackForm(here.request.POST)
+    if not form.is_valid():
+        errors = form.non_field_errors() or [TEXTS["unknown"]]
+        raise Refusal(errors[0], status=400)
+    conversation.rate(**form.cleaned_data)
+    return go_on()
+
+
+def begin_anew(here: Visit) -> HttpResponse:
+    """Another visit, which nothing links to this one."""
+    visitor = here.needs_visitor()
+    if here.live:
+        raise Refusal(TEXTS["still_busy"])
+    if here.conversation is None:
+        raise Refusal(TEXTS["stale"])
+    visitor.leave()
+    response = go_on()
+    drop_visit_cookie(response)
+    if visitor.language != settings.LANGUAGE_CODE:
+        _visitor, token = Visitor.begin(here.brand, visitor.language)
+        set_visit_cookie(response, token)
+    return response
+
+
+ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
+    "start": start,
+    "answer": answer,
+    "back": back,
+    "skip": skip,
+    "skip_all": skip_all,
+    "language": choose_language,
+    "exit": leave_site,
+    "post": post,
+    "write": write,
+    "leave": leave,
+    "feedback": feedback,
+    "new": begin_anew,
+}
