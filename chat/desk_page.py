@@ -58,7 +58,7 @@ TEXTS = {
     "back": _("{label} is terug."),
     "went": _("{label} is weg. Misschien viel de verbinding weg."),
     "typing_short": _("schrijft…"),
-    "to_register": _("gestopt, nog registreren"),
+    "to_register": _("nog registreren"),
     "unread_one": _("1 nieuw bericht"),
     "unread_many": _("{n} nieuwe berichten"),
     "shortcut": _("Alt + {n}"),

@@ -1,0 +1,188 @@
+/** The left pane: own chats and the queue. Redraws in place; what is being read stays put. */
+
+import {
+  announce,
+  byId,
+  clone,
+  follow,
+  minutesSince,
+  put,
+  putLines,
+  putUrgency,
+  say,
+  sayCount,
+  show,
+  slot,
+} from "./desk_dom.js";
+
+const TICK = 10000;
+const MOST_KEYS = 9;
+
+export class Lists {
+  #state;
+  #onClaim;
+  #onSelect;
+  #claiming = new Set();
+  #isFirst = true;
+
+  /**
+   * @param {object} options
+   * @param {import("./desk_state.js").State} options.state
+   * @param {(item: object) => Promise<void>} options.onClaim "claim" was chosen for a queue item
+   * @param {(id: string) => void} options.onSelect an own chat was chosen
+   */
+  constructor({ state, onClaim, onSelect }) {
+    this.#state = state;
+    this.#onClaim = onClaim;
+    this.#onSelect = onSelect;
+    state.addEventListener("desk", () => this.#drawQueue());
+    for (const name of ["chats", "chat", "selected"]) {
+      state.addEventListener(name, () => this.#drawOwn());
+    }
+    setInterval(() => this.#drawQueue(), TICK);
+  }
+
+  /** Tell why a claim did not work, and put the focus where the list begins. */
+  tell(text) {
+    const notice = byId("queue-notice");
+    show(notice, Boolean(text));
+    put(notice, text);
+    if (text) byId("queue-title").focus();
+  }
+
+  /** Bring a card of the queue into view and focus. */
+  reveal(id) {
+    const card = byId("queue").querySelector(`[data-key="${CSS.escape(id)}"]`);
+    (card ?? byId("queue-title")).focus();
+    card?.scrollIntoView({ block: "nearest" });
+  }
+
+  // --- The queue --------------------------------------------------------------------------------
+
+  #drawQueue() {
+    const { desk } = this.#state;
+    if (!desk) return;
+    const { queue } = desk;
+    const keptFocus = follow(byId("queue"), queue, {
+      key: (item) => item.conversation,
+      create: (item) => this.#createCard(item),
+      fill: (card, item) => this.#fillCard(card, item),
+    });
+    if (!keptFocus) byId("queue-title").focus();
+    show(byId("queue-empty"), queue.length === 0);
+    show(byId("queue-paused"), queue.length > 0 && !this.#state.isAvailable);
+    const isNow = queue.some((item) => item.urgency === "now");
+    for (const id of ["queue-count", "tab-queue"]) {
+      const count = byId(id);
+      put(count, String(queue.length));
+      show(count, queue.length > 0);
+      count.classList.toggle("is-now", isNow);
+    }
+    this.#isFirst = false;
+  }
+
+  #createCard(item) {
+    const card = clone("queue-card");
+    card.classList.toggle("is-new", !this.#isFirst);
+    // The item of that moment, not of this one: its place and urgency may have changed.
+    slot(card, "claim").addEventListener("click", () => this.#claim(card.dataset.key));
+    return card;
+  }
+
+  #fillCard(card, item) {
+    const minutes = minutesSince(item.since);
+    const isForMe = item.reserved === "me";
+    const isForOther = item.reserved === "other";
+    putUrgency(slot(card, "urgency"), item.urgency);
+    put(slot(card, "wait"), minutes ? say("waits", { n: minutes }) : say("waits_now"));
+    putLines(slot(card, "reasons"), item.reasons);
+    card.classList.toggle("is-mine", isForMe);
+
+    const flag = slot(card, "flag");
+    let flagText = "";
+    if (isForMe) flagText = say("reserved_me");
+    else if (isForOther) flagText = say("reserved_other");
+    else if (item.handed_over) flagText = say("handed_over");
+    put(flag, flagText);
+    show(flag, Boolean(flagText));
+
+    const facts = [say("place", { n: item.place }), item.brand];
+    if (item.language === "en") facts.push(say("language_en"));
+    put(slot(card, "facts"), facts.join(" · "));
+
+    const button = slot(card, "claim");
+    const isBusy = this.#claiming.has(item.conversation);
+    put(button, say(isBusy ? "claiming" : "claim"));
+    button.setAttribute("aria-disabled", String(isBusy));
+    const urgency = say(`urgency_${item.urgency}`);
+    button.setAttribute(
+      "aria-label",
+      `${button.textContent}: ${say("claim_name", { n: item.place, urgency })}`,
+    );
+    show(button, this.#state.isAvailable && !isForOther);
+  }
+
+  async #claim(id) {
+    if (this.#claiming.has(id)) return;
+    const item = this.#state.desk.queue.find((one) => one.conversation === id);
+    if (!item) return;
+    this.tell("");
+    this.#claiming.add(id);
+    this.#drawQueue();
+    try {
+      await this.#onClaim(item);
+    } finally {
+      this.#claiming.delete(id);
+      this.#drawQueue();
+    }
+  }
+
+  // --- Own chats --------------------------------------------------------------------------------
+
+  #drawOwn() {
+    const chats = [...this.#state.chats.values()];
+    const keptFocus = follow(byId("own"), chats, {
+      key: (chat) => chat.id,
+      create: (chat) => {
+        const item = clone("own-item");
+        slot(item, "button").addEventListener("click", () => this.#onSelect(chat.id));
+        return item;
+      },
+      fill: (item, chat) => this.#fillOwn(item, chat, chats.indexOf(chat) + 1),
+    });
+    if (!keptFocus) byId("queue-title").focus();
+    show(byId("own-empty"), chats.length === 0);
+    const unread = this.#state.unread;
+    put(byId("tab-unread"), String(unread));
+    show(byId("tab-unread"), unread > 0);
+  }
+
+  #fillOwn(item, chat, number) {
+    const button = slot(item, "button");
+    if (chat.id === this.#state.selected) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+    put(slot(item, "label"), chat.label);
+    const state = slot(item, "state");
+    put(state, ownState(chat));
+    state.classList.toggle("presence", !chat.toRegister);
+    state.classList.toggle("is-present", chat.isPresent);
+    putUrgency(slot(item, "urgency"), chat.urgency);
+    const unread = slot(item, "unread");
+    put(unread, chat.unread ? sayCount("unread", chat.unread) : "");
+    show(unread, chat.unread > 0);
+    const key = slot(item, "key");
+    put(key, say("shortcut", { n: number }));
+    show(key, number <= MOST_KEYS);
+  }
+}
+
+function ownState(chat) {
+  if (chat.toRegister) return say("to_register");
+  if (chat.isTyping) return say("typing_short");
+  return say(chat.isPresent ? "present" : "away");
+}
+
+/** Say aloud what happened to somebody's window. */
+export function announcePresence(chat) {
+  if (!chat.toRegister) announce(say(chat.isPresent ? "back" : "went", { label: chat.label }));
+}
