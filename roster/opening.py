@@ -447,7 +447,7 @@ def _facts(
         .filter(line=line, end__gt=now)
         .with_rostered(now)
         # An hour to come that has too few people neither opens the chat nor may be promised.
-        .filter(models.Q(start__lte=now) | models.Q(rostered__gte=models.F("min_staff")))
+        .exclude(start__gt=now, rostered__lt=models.F("min_staff"))
         .order_by("start", "pk")
         .values_list("start", "end", "min_staff", "rostered")[:_LOOK_AHEAD]
     )
@@ -484,7 +484,9 @@ def _present(line: ServiceLine, now: datetime) -> Present:
     for worker_id, state, ready_at, ready_since in ready.values_list(
         "worker_id", "state", "ready_at", "ready_since"
     ).distinct():
-        is_ready = state == Presence.State.AVAILABLE and ready_at > now - LEASE
+        is_ready = (
+            state == Presence.State.AVAILABLE and ready_at is not None and ready_at > now - LEASE
+        )
         anybody += is_ready
         if worker_id not in on_duty:
             continue

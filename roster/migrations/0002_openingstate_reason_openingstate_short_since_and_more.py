@@ -7,67 +7,83 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('roster', '0001_initial'),
+        ("roster", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='openingstate',
-            name='reason',
+            model_name="openingstate",
+            name="reason",
             field=models.CharField(blank=True, max_length=24),
         ),
         migrations.AddField(
-            model_name='openingstate',
-            name='short_since',
-            field=models.DateTimeField(help_text='Since when an open chat has too few workers present.', null=True),
+            model_name="openingstate",
+            name="short_since",
+            field=models.DateTimeField(
+                help_text="Since when an open chat has too few workers present.", null=True
+            ),
         ),
         migrations.AddField(
-            model_name='openingstate',
-            name='version',
+            model_name="openingstate",
+            name="version",
             field=models.PositiveIntegerField(default=0),
         ),
         migrations.AlterField(
-            model_name='consultationhour',
-            name='tz',
+            model_name="consultationhour",
+            name="tz",
             field=models.CharField(max_length=40, validators=[roster.models.is_zone]),
         ),
         migrations.AlterField(
-            model_name='hoursrule',
-            name='weekdays',
-            field=models.JSONField(help_text='Numbers, Monday is 0.', validators=[roster.models.are_weekdays]),
+            model_name="hoursrule",
+            name="weekdays",
+            field=models.JSONField(
+                help_text="Numbers, Monday is 0.", validators=[roster.models.are_weekdays]
+            ),
         ),
         migrations.AlterField(
-            model_name='openinglog',
-            name='reason',
+            model_name="openinglog",
+            name="reason",
             field=models.CharField(max_length=24),
         ),
         migrations.AlterField(
-            model_name='serviceline',
-            name='last_call_minutes',
-            field=models.PositiveSmallIntegerField(default=15, help_text='This long before the end nobody new joins the queue.', validators=[django.core.validators.MaxValueValidator(120)]),
+            model_name="serviceline",
+            name="last_call_minutes",
+            field=models.PositiveSmallIntegerField(
+                default=15,
+                help_text="This long before the end nobody new joins the queue.",
+                validators=[django.core.validators.MaxValueValidator(120)],
+            ),
         ),
         migrations.AlterField(
-            model_name='serviceline',
-            name='tz',
-            field=models.CharField(default='Europe/Amsterdam', max_length=40, validators=[roster.models.is_zone]),
+            model_name="serviceline",
+            name="tz",
+            field=models.CharField(
+                default="Europe/Amsterdam", max_length=40, validators=[roster.models.is_zone]
+            ),
         ),
         migrations.AddIndex(
-            model_name='openinglog',
-            index=models.Index(fields=['line', 'at'], name='roster_open_line_id_110c20_idx'),
+            model_name="openinglog",
+            index=models.Index(fields=["line", "at"], name="roster_open_line_id_110c20_idx"),
         ),
         migrations.AddIndex(
-            model_name='openoverride',
-            index=models.Index(fields=['line', 'until'], name='roster_open_line_id_02bbc6_idx'),
+            model_name="openoverride",
+            index=models.Index(fields=["line", "until"], name="roster_open_line_id_02bbc6_idx"),
         ),
         migrations.AddConstraint(
-            model_name='openoverride',
-            constraint=models.CheckConstraint(condition=models.Q(('until__gt', models.F('created_at'))), name='override_has_an_end'),
+            model_name="openoverride",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("until__gt", models.F("created_at"))),
+                name="override_has_an_end",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='openoverride',
-            constraint=models.UniqueConstraint(condition=models.Q(('withdrawn_at__isnull', True)), fields=('line',), name='one_override_per_line'),
+            model_name="openoverride",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("withdrawn_at__isnull", True)),
+                fields=("line",),
+                name="one_override_per_line",
+            ),
         ),
     ]

@@ -1,14 +1,13 @@
-"""The duty roster: when help is offered, which seats that takes, and who fills them.
+"""The plan: rules generate hours, hours have seats, duties fill seats.
 
 Rules only generate; the plan is rows. Wall time and zone are the truth and UTC is derived from
 them (`roster/time.py`), so that 19:00 stays 19:00 on both sides of a clock change. Spans are
-half-open: [start, end).
+half-open: [start, end). That nobody is on duty twice at a time: `roster/guards.py`.
 """
 
 import secrets
 import zoneinfo
-from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.conf import settings
@@ -18,13 +17,9 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import AuditEvent, Brand, Institution, User
+from institutions.models import Institution, User
+from roster.models.line import ServiceLine, is_zone
 from roster.time import days, span
-
-# A lease on presence lasts this long and is renewed by the desk's heartbeat (every 20-25 s).
-LEASE = timedelta(seconds=30)
-# A coordinator may hold the chat open or closed at most this long.
-LONGEST_OVERRIDE = timedelta(hours=24)
 
 
 class RosterRefused(Exception):
@@ -33,11 +28,6 @@ class RosterRefused(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-def is_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones():
-        raise ValidationError(_("Deze tijdzone bestaat niet."))
 
 
 def are_weekdays(value: object) -> None:
@@ -49,33 +39,6 @@ def are_weekdays(value: object) -> None:
         or len(set(value)) != len(value)
     ):
         raise ValidationError(_("Kies een of meer dagen van de week."))
-
-
-class ServiceLine(models.Model):
-    """What is staffed together: one queue, one roster, shown by one or more brands."""
-
-    name = models.CharField(max_length=60, unique=True)
-    brands = models.ManyToManyField(Brand, related_name="lines")
-    tz = models.CharField(max_length=40, default="Europe/Amsterdam", validators=[is_zone])
-    last_call_minutes = models.PositiveSmallIntegerField(
-        default=15,
-        validators=[MaxValueValidator(120)],
-        help_text="This long before the end nobody new joins the queue.",
-    )
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def zone(self) -> zoneinfo.ZoneInfo:
-        return zoneinfo.ZoneInfo(self.tz)
-
-    def today(self, now: datetime) -> date:
-        """The date on the wall calendar of this line."""
-        return now.astimezone(self.zone).date()
 
 
 class Staffing(models.Model):
@@ -205,12 +168,6 @@ class ConsultationHourQuerySet(models.QuerySet["ConsultationHour"]):
                 filter=models.Q(duties__status__in=Duty.ACTIVE) & (at_start | at_now),
                 distinct=True,
             )
-        )
-
-    def with_filled(self) -> "ConsultationHourQuerySet":
-        """Annotate `filled`: how many seats an active duty fills."""
-        return self.annotate(
-            filled=models.Count("duties", filter=models.Q(duties__status__in=Duty.ACTIVE))
         )
 
 
@@ -426,192 +383,3 @@ class Duty(models.Model):
             raise ValidationError({"seat": _("Deze plek hoort bij een ander spreekuur.")})
         if self.hour_id and not self.hour.start <= self.start < self.end <= self.hour.end:
             raise ValidationError(_("De dienst valt niet binnen het spreekuur."))
-
-
-class PresenceQuerySet(models.QuerySet["Presence"]):
-    def at_the_desk(self, now: datetime) -> "PresenceQuerySet":
-        """Whose lease runs now, available or paused."""
-        return self.filter(seen_at__gt=now - LEASE, worker__is_active=True)
-
-
-class Presence(models.Model):
-    """A worker at the desk right now, by lease: never inferred from a socket that closed.
-
-    `seen_at` is the last heartbeat, `ready_at` the last one while available, and `ready_since`
-    when this unbroken stretch of readiness began.
-    """
-
-    class State(models.TextChoices):
-        AVAILABLE = "available", _("beschikbaar")
-        PAUSED = "paused", _("even pauze")
-
-    worker = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="presence"
-    )
-    state = models.CharField(max_length=10, choices=State.choices, default=State.PAUSED)
-    seen_at = models.DateTimeField(db_index=True)
-    ready_at = models.DateTimeField(null=True)
-    ready_since = models.DateTimeField(null=True)
-
-    objects = PresenceQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return f"{self.worker} {self.state}"
-
-    @classmethod
-    def renew(cls, worker_id: int, *, now: datetime, state: str | None = None) -> "Presence":
-        """Renew the worker's lease; with `state`, also set whether new chats are welcome.
-
-        One UPDATE that reads and writes: the heartbeat of one window must not undo the pause
-        that the same worker asks for in another.
-        """
-        mine = cls.objects.filter(worker_id=worker_id)
-        changes: dict[str, Any] = {"seen_at": now}
-        if state is not None:
-            changes["state"] = state
-        if state != cls.State.PAUSED:
-            ready = models.Q(worker_id=worker_id)
-            if state is None:
-                ready &= models.Q(state=cls.State.AVAILABLE)
-            lapsed = models.Q(ready_at__isnull=True) | models.Q(ready_at__lte=now - LEASE)
-            changes["ready_since"] = models.Case(
-                models.When(ready & lapsed, then=models.Value(now)),
-                default=models.F("ready_since"),
-                output_field=models.DateTimeField(),
-            )
-            changes["ready_at"] = models.Case(
-                models.When(ready, then=models.Value(now)),
-                default=models.F("ready_at"),
-                output_field=models.DateTimeField(),
-            )
-        if not mine.update(**changes):
-            cls.objects.get_or_create(worker_id=worker_id, defaults={"seen_at": now})
-            mine.update(**changes)
-        return mine.get()
-
-
-class OpenOverrideQuerySet(models.QuerySet["OpenOverride"]):
-    def holding(self, now: datetime) -> "OpenOverrideQuerySet":
-        return self.filter(withdrawn_at__isnull=True, until__gt=now)
-
-    @classmethod
-    def renew_all(cls, workers: Collection[int], *, now: datetime) -> None:
-        """Renew the leases of workers whose desks gave a sign of life; states stay as they are."""
-        present = cls.objects.filter(worker_id__in=workers)
-        ready = present.filter(state=cls.State.AVAILABLE)
-        present.update(seen_at=now)
-        ready.filter(models.Q(ready_at=None) | models.Q(ready_at__lt=now - LEASE)).update(
-            ready_since=now
-        )
-        ready.update(ready_at=now)
-
-
-class OpenOverride(models.Model):
-    """A coordinator holds the chat open or closed until a time, and says why."""
-
-    line = models.ForeignKey(ServiceLine, on_delete=models.CASCADE, related_name="overrides")
-    is_open = models.BooleanField()
-    until = models.DateTimeField()
-    reason = models.CharField(_("reden"), max_length=200)
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(default=timezone.now)
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-
-    objects = OpenOverrideQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-pk"]
-        indexes = [models.Index(fields=["line", "until"])]
-        constraints = [
-            models.CheckConstraint(
-                condition=models.Q(until__gt=models.F("created_at")), name="override_has_an_end"
-            ),
-            models.UniqueConstraint(
-                fields=["line"],
-                condition=models.Q(withdrawn_at__isnull=True),
-                name="one_override_per_line",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.line} {'open' if self.is_open else 'closed'} until {self.until:%H:%M}"
-
-    @classmethod
-    def force(
-        cls, line: ServiceLine, *, is_open: bool, until: datetime, reason: str, author: User
-    ) -> "OpenOverride":
-        """Hold the line open or closed from now on. Takes the place of the override before."""
-        now = timezone.now()
-        if not now < until <= now + LONGEST_OVERRIDE:
-            raise ValidationError({"until": _("Kies een tijd in de komende 24 uur.")})
-        if not reason.strip():
-            raise ValidationError({"reason": _("Schrijf kort op waarom.")})
-        with transaction.atomic():
-            # Two coordinators at once: the row of the line makes them come one after the other.
-            ServiceLine.objects.select_for_update().get(pk=line.pk)
-            line.overrides.filter(withdrawn_at__isnull=True).update(withdrawn_at=now)
-            override = cls.objects.create(
-                line=line,
-                is_open=is_open,
-                until=until,
-                reason=reason.strip(),
-                author=author,
-                created_at=now,
-            )
-            override._audit(author, "open" if is_open else "closed")
-        return override
-
-    def withdraw(self, by: User) -> bool:
-        """Let the roster decide again. False: it was withdrawn or had ended already."""
-        now = timezone.now()
-        with transaction.atomic():
-            mine = OpenOverride.objects.filter(pk=self.pk).holding(now)
-            if not mine.update(withdrawn_at=now):
-                return False
-            self._audit(by, "withdrawn")
-        return True
-
-    def _audit(self, actor: User, deed: str) -> None:
-        AuditEvent.objects.create(
-            actor=actor, verb=AuditEvent.Verb.FORCE, detail=f"line {self.line_id} {deed}"
-        )
-
-
-class OpeningState(models.Model):
-    """What the last evaluation found: the memory that keeps the state from flapping.
-
-    Written by `roster.opening.evaluate` only; `version` lets exactly one process write a change.
-    """
-
-    line = models.OneToOneField(ServiceLine, on_delete=models.CASCADE, related_name="opening")
-    state = models.CharField(max_length=12)
-    reason = models.CharField(max_length=24, blank=True)
-    since = models.DateTimeField()
-    short_since = models.DateTimeField(
-        null=True, help_text="Since when an open chat has too few workers present."
-    )
-    version = models.PositiveIntegerField(default=0)
-
-    def __str__(self) -> str:
-        return f"{self.line} {self.state}"
-
-
-class OpeningLog(models.Model):
-    """Every change of the opening with its numbers: answers "why was it closed on Tuesday"."""
-
-    line = models.ForeignKey(ServiceLine, on_delete=models.CASCADE, related_name="opening_log")
-    at = models.DateTimeField()
-    old = models.CharField(max_length=12)
-    new = models.CharField(max_length=12)
-    reason = models.CharField(max_length=24)
-    numbers = models.JSONField()
-
-    class Meta:
-        ordering = ["-at", "-pk"]
-        indexes = [models.Index(fields=["line", "at"])]
-
-    def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.old} to {self.new}: {self.reason}"
