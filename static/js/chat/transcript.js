@@ -76,6 +76,7 @@ export class Transcript {
     });
     for (const item of this.#list.querySelectorAll("[data-seq]")) this.#adopt(item);
     this.#mark();
+    this.#follow(scroller());
   }
 
   /** The highest number up to which nothing is missing: the `after` of a hello. */
@@ -168,6 +169,13 @@ export class Transcript {
   #isNearEnd() {
     const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
     return scrollHeight - scrollTop - clientHeight < NEAR_END;
+  }
+
+  /** Whoever reads the newest words keeps them in sight when the room for them shrinks or grows. */
+  #follow(scroller) {
+    let follows = true;
+    scroller.addEventListener("scroll", () => (follows = this.isAtEnd));
+    new ResizeObserver(() => follows && !this.isEmpty && this.toEnd()).observe(scroller);
   }
 
   #adopt(item) {

@@ -357,7 +357,6 @@ function fitViewport() {
     style.setProperty("--screen-height", `${height}px`);
     style.setProperty("--screen-top", `${offsetTop}px`);
   }
-  if (follow) transcript.toEnd();
 }
 
 if (window.visualViewport) {
@@ -366,5 +365,5 @@ if (window.visualViewport) {
 }
 
 document.documentElement.classList.add("is-live");
-transcript.toEnd();
+if (!transcript.isEmpty) transcript.toEnd();
 connection.start();
