@@ -35,6 +35,7 @@ TEXTS = {
     "sound_off": _("Geluid staat uit"),
     "sound_waiting": _("Geluid begint na een klik"),
     # Queue
+    "who": _("Jongere {label}"),
     "urgency_now": _("nu hulp nodig"),
     "urgency_soon": _("liefst snel"),
     "urgency_normal": _("gewoon"),
@@ -47,7 +48,6 @@ TEXTS = {
     "language_en": _("schrijft Engels"),
     "claim": _("Aannemen"),
     "claiming": _("Even geduld…"),
-    "claim_name": _("plek {n}, {urgency}"),
     "claimed": _("Je hebt dit gesprek aangenomen."),
     "new_in_queue": _("Nieuw in de wachtrij: {urgency}."),
     "alert_now": _("Er wacht iemand die nu hulp nodig heeft."),

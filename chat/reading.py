@@ -88,6 +88,7 @@ def notes_frame(conversation: Conversation, worker: User) -> dict[str, Any]:
         "notes": [
             {
                 "id": note.pk,
+                "client_id": note.client_id,
                 "name": note.worker.name,
                 "text": note.text(),
                 "at": iso(note.at),

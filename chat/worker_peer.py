@@ -75,6 +75,10 @@ class WorkerPeer(Peer):
                 await self._open(conversation, after)
             case commands.ConversationLeave(conversation=conversation):
                 self.close_stream(conversation)
+            case commands.NotePost(conversation=conversation):
+                await in_pool(self._verb, command)
+                # The acknowledgement, also of a note that was stored before.
+                await self._tell_notes(conversation)
             case _:
                 await self.settle()
                 await in_pool(self._verb, command)

@@ -76,7 +76,7 @@ function receive(frame) {
       if (!conversation.refuse(frame)) about.refuse(frame);
       break;
     case "error":
-      if (!commands.refuse(frame) && !about.refuse(frame)) refused(frame);
+      if (!commands.refuse(frame)) refused(frame);
       break;
     default:
       state.apply(frame);

@@ -63,14 +63,9 @@ export class About {
     this.#outbox.resend();
   }
 
-  /** Take a refusal of a note: a `message.refused`, or an `error` of the command. */
+  /** Take a `message.refused`. */
   refuse(frame) {
-    if (frame.type === "message.refused") return this.#outbox.refuse(frame);
-    if (frame.command !== "note.post") return false;
-    const entry = this.#outbox.entries.find(
-      (one) => one.state === "sending" && one.frame.conversation === frame.conversation,
-    );
-    return Boolean(entry) && this.#outbox.refuse({ ...frame, client_id: entry.frame.client_id });
+    return this.#outbox.refuse(frame);
   }
 
   // --- Drawing ----------------------------------------------------------------------------------
@@ -139,18 +134,9 @@ export class About {
     this.#outbox.post({ type: "note.post", conversation: chat.id, text });
   }
 
-  /**
-   * All notes of a chat came in. Ours are among them when they are stored; a note has no
-   * acknowledgement of its own, so it is known by its words (white space around them is cut there).
-   */
+  /** All notes of a chat came in. Ours are stored when they are among them. */
   #takeNotes(chat) {
-    const stored = chat.notes.filter((note) => note.mine).map((note) => note.text.normalize("NFC"));
-    for (const entry of this.#outbox.entries) {
-      const { conversation, text } = entry.frame;
-      if (conversation === chat.id && stored.includes(text.normalize("NFC"))) {
-        this.#outbox.acknowledge(entry.frame);
-      }
-    }
+    for (const note of chat.notes) this.#outbox.acknowledge(note);
     if (chat.id === this.#state.selected) this.#drawNotes();
   }
 

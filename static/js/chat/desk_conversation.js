@@ -116,7 +116,7 @@ export class Conversation {
     byId("transcripts").append(log);
     const transcript = new Transcript(log, {
       mine: "worker",
-      myName: this.#state.me?.name ?? "",
+      myName: byId("desk").dataset.name,
       texts: {
         you: say("you"),
         other: chat.label,

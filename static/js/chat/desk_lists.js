@@ -93,8 +93,8 @@ export class Lists {
     const minutes = minutesSince(item.since);
     const isForMe = item.reserved === "me";
     const isForOther = item.reserved === "other";
+    put(slot(card, "label"), say("who", { label: item.label }));
     putUrgency(slot(card, "urgency"), item.urgency);
-    put(slot(card, "wait"), minutes ? say("waits", { n: minutes }) : say("waits_now"));
     putLines(slot(card, "reasons"), item.reasons);
     card.classList.toggle("is-mine", isForMe);
 
@@ -106,7 +106,11 @@ export class Lists {
     put(flag, flagText);
     show(flag, Boolean(flagText));
 
-    const facts = [say("place", { n: item.place }), item.brand];
+    const facts = [
+      say("place", { n: item.place }),
+      minutes ? say("waits", { n: minutes }) : say("waits_now"),
+      item.brand,
+    ];
     if (item.language === "en") facts.push(say("language_en"));
     put(slot(card, "facts"), facts.join(" · "));
 
@@ -115,10 +119,8 @@ export class Lists {
     put(button, say(isBusy ? "claiming" : "claim"));
     button.setAttribute("aria-disabled", String(isBusy));
     const urgency = say(`urgency_${item.urgency}`);
-    button.setAttribute(
-      "aria-label",
-      `${button.textContent}: ${say("claim_name", { n: item.place, urgency })}`,
-    );
+    const label = say("who", { label: item.label });
+    button.setAttribute("aria-label", `${button.textContent}: ${label}, ${urgency}`);
     show(button, this.#state.isAvailable && !isForOther);
   }
 

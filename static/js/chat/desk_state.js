@@ -7,6 +7,8 @@
  * new in the queue), `heard` {chat} (a new message of a visitor), `gone` {chat, why}.
  */
 
+import { say } from "./desk_dom.js";
+
 const TYPING_LASTS = 6000;
 
 /** What is told about a chat that left this desk, by the reason in its last change of status. */
@@ -145,7 +147,7 @@ export class State extends EventTarget {
   #update(chat, item) {
     const { isPresent } = chat;
     Object.assign(chat, {
-      label: item.label,
+      label: say("who", { label: item.label }),
       urgency: item.urgency,
       status: item.status,
       isPresent: item.present,
