@@ -1,0 +1,214 @@
+"""Every form that staff fill in."""
+
+from typing import Any, cast
+
+from allauth.mfa.totp import forms as totp_forms
+from allauth.mfa.totp.internal import auth as totp
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from institutions.access import Staff
+from institutions.models import AuditEvent, Institution, Invitation, Membership, User
+from institutions.models.people import Right
+from institutions.sealing import KeyMissing, SealBroken, seal_secret, unseal_secret
+
+PLATFORM = "platform"
+
+
+class MeForm(forms.ModelForm):
+    """One's own names, language, and how many chats at once."""
+
+    class Meta:
+        model = User
+        fields = ["name", "chat_name", "chat_cap", "language"]
+        help_texts = {
+            "chat_cap": _("Meer gesprekken tegelijk krijg je alleen als je dat zelf kiest."),
+        }
+
+
+class PersonForm(forms.ModelForm):
+    """What a coordinator may change about a person."""
+
+    class Meta:
+        model = User
+        fields = ["name", "chat_name", "chat_cap"]
+        help_texts = {
+            "name": _("Zo zien collega's deze persoon."),
+            "chat_name": _("Zo ziet een jongere deze persoon."),
+            "chat_cap": "",
+        }
+
+
+def text_of(right: Right) -> str:
+    institution, role = right
+    return f"{institution or PLATFORM}:{role}"
+
+
+def right_of(text: str) -> Right:
+    institution, role = text.split(":")
+    return (None if institution == PLATFORM else int(institution)), role
+
+
+class RolesForm(forms.Form):
+    """The roles of one person, as far as this coordinator gives them."""
+
+    roles = forms.MultipleChoiceField(
+        label=_("Rollen"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, person: User, staff: Staff, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        held = set(person.memberships.values_list("institution_id", "role"))
+        institutions = Institution.objects.filter(pk__in={i for i, _role in held if i})
+        choices = [
+            (text_of((institution.pk, role)), f"{label}, {institution.name}")
+            for institution in institutions
+            for role, label in Membership.Role.choices
+            if staff.gives((institution.pk, role))
+        ]
+        platform: Right = (None, Membership.Role.COORDINATOR)
+        if staff.gives(platform):
+            choices.append((text_of(platform), gettext("coördinator van het platform")))
+        cast(forms.MultipleChoiceField, self.fields["roles"]).choices = choices
+        self.within = {right_of(text) for text, _label in choices}
+        self.initial["roles"] = [text_of(right) for right in held & self.within]
+
+    def clean_roles(self) -> set[Right]:
+        return {right_of(text) for text in self.cleaned_data["roles"]}
+
+
+class InviteForm(forms.ModelForm):
+    """Invite somebody for a role that this coordinator gives."""
+
+    class Meta:
+        model = Invitation
+        fields = ["email", "name", "chat_name", "institution", "role"]
+        help_texts = {
+            "email": _(
+                "Hier sturen we de uitnodiging naartoe. Hiermee logt deze persoon straks in."
+            ),
+            "name": _("Zo zien collega's deze persoon. Die kan dit later zelf veranderen."),
+            "chat_name": _("Zo ziet een jongere deze persoon. Vaak de voornaam."),
+            "institution": "",
+        }
+        labels = {"institution": _("instelling")}
+
+    def __init__(self, *args: Any, staff: Staff, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        institution = cast(forms.ModelChoiceField[Institution], self.fields["institution"])
+        institutions = Institution.objects.filter(is_active=True)
+        if staff.is_platform_coordinator:
+            institution.empty_label = gettext("Het platform (alleen coördinator)")
+            institution.required = False
+        else:
+            institutions = institutions.filter(pk__in=staff.coordinator_of)
+            institution.empty_label = None
+            institution.required = True
+        institution.queryset = institutions
+        # Most who come are workers; one institution needs no choice.
+        self.initial.setdefault("role", Membership.Role.WORKER)
+        self.initial.setdefault("institution", institutions.first())
+        cast(forms.ChoiceField, self.fields["role"]).choices = Membership.Role.choices
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if self.errors:
+            return data
+        institution, role = data.get("institution"), data["role"]
+        if institution is None and role != Membership.Role.COORDINATOR:
+            raise ValidationError(
+                {"role": _("Het platform heeft alleen coördinatoren. Kies een instelling.")}
+            )
+        same = {"institution": institution, "role": role}
+        if Membership.objects.filter(user__email=data["email"], **same).exists():
+            raise ValidationError({"email": _("Deze persoon heeft deze rol al.")})
+        if Invitation.objects.open().filter(email=data["email"], **same).exists():
+            raise ValidationError(
+                {"email": _("Er is al een uitnodiging. Je kunt die opnieuw sturen.")}
+            )
+        return data
+
+
+class AcceptForm(forms.Form):
+    """A new member of staff chooses a password, and may put the names right."""
+
+    name = forms.CharField(label=_("Je naam"), max_length=80, help_text=_("Zo zien collega's je."))
+    chat_name = forms.CharField(
+        label=_("Je naam in de chat"), max_length=30, help_text=_("Zo ziet een jongere je.")
+    )
+    password = forms.CharField(
+        label=_("Kies een wachtwoord"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Minstens 12 tekens. Een zin van een paar woorden is sterk en makkelijk."),
+    )
+    again = forms.CharField(
+        label=_("Nog een keer je wachtwoord"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, invitation: Invitation, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invitation = invitation
+        self.initial = {"name": invitation.name, "chat_name": invitation.chat_name}
+        self.fields["name"].widget.attrs["autocomplete"] = "name"
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        password, again = data.get("password"), data.get("again")
+        if password and again and password != again:
+            self.add_error("again", _("De twee wachtwoorden zijn niet hetzelfde."))
+        elif password:
+            about = User(email=self.invitation.email, name=data.get("name", ""))
+            try:
+                validate_password(password, about)
+            except ValidationError as error:
+                self.add_error("password", error)
+        return data
+
+
+class AuditFilterForm(forms.Form):
+    """What of the trail to show."""
+
+    verb = forms.ChoiceField(label=_("Wat"), required=False)
+    person = forms.ModelChoiceField(label=_("Wie"), queryset=User.objects.none(), required=False)
+
+    def __init__(self, *args: Any, staff: Staff, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        verbs = cast(forms.ChoiceField, self.fields["verb"])
+        verbs.choices = [("", _("Alles")), *AuditEvent.Verb.choices]
+        person = cast(forms.ModelChoiceField[User], self.fields["person"])
+        person.queryset = User.objects.coordinated_by(staff)
+        person.empty_label = gettext("Iedereen")
+
+
+class ActivateTOTPForm(totp_forms.ActivateTOTPForm):
+    """allauth's form, with the seed sealed while it waits in the session for its first code."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.user = kwargs.pop("user")
+        forms.Form.__init__(self, *args, **kwargs)
+        self.fields["code"].label = _("Code uit de app")
+        self.fields["code"].widget.attrs |= {"placeholder": "", "inputmode": "numeric"}
+        self.secret = self._secret()
+
+    def _secret(self) -> str:
+        from allauth.core import context
+
+        request: HttpRequest = context.request
+        if self.is_bound and (sealed := request.session.get(totp.SECRET_SESSION_KEY)):
+            try:
+                return unseal_secret(sealed, "totp")
+            except (KeyMissing, SealBroken):
+                pass  # the keys changed meanwhile: start anew, the code will not fit
+        secret = totp.generate_totp_secret()
+        request.session[totp.SECRET_SESSION_KEY] = seal_secret(secret, "totp")
+        return secret

@@ -1,0 +1,18 @@
+"""Who runs the help: institutions, the sites they show, their staff, and what staff did."""
+
+from institutions.models.audit import AuditEvent
+from institutions.models.institution import Brand, Institution
+from institutions.models.invitation import Invitation
+from institutions.models.keys import KeyCheck
+from institutions.models.people import Membership, Refused, User
+
+__all__ = [
+    "AuditEvent",
+    "Brand",
+    "Institution",
+    "Invitation",
+    "KeyCheck",
+    "Membership",
+    "Refused",
+    "User",
+]

@@ -1,0 +1,106 @@
+"""The audit trail: who did what to which conversation or person, and when."""
+
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from institutions.models.institution import Institution
+
+if TYPE_CHECKING:
+    from institutions.access import Staff
+
+# What the codes in details are called on the screen.
+ROLES = {"worker": _("hulpverlener"), "coordinator": _("coördinator")}
+FIELDS = {
+    "name": _("naam"),
+    "chat_name": _("naam in de chat"),
+    "chat_cap": _("gesprekken tegelijk"),
+}
+
+
+class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
+    def visible_to(self, staff: "Staff") -> "AuditEventQuerySet":
+        """A coordinator reads the trail of their own institutions, the platform's reads it all."""
+        if staff.is_platform_coordinator:
+            return self.all()
+        return self.filter(institution__in=staff.coordinator_of)
+
+    def update(self, **changes: object) -> int:
+        raise TypeError("the audit trail is append-only")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("the audit trail is append-only")
+
+
+class AuditEvent(models.Model):
+    """One deed of a member of staff. Never holds a word of anybody.
+
+    Outlives the text of the conversation, so it names it by its random id and not by a key.
+    """
+
+    class Verb(models.TextChoices):
+        READ = "read", _("gesprek gelezen")
+        CLAIM = "claim", _("gesprek aangenomen")
+        HAND_OVER = "hand_over", _("gesprek overgedragen")
+        CLOSE = "close", _("gesprek afgesloten")
+        FORCE = "force", _("chat open of dicht gezet")
+        INVITE = "invite", _("uitgenodigd")
+        WITHDRAW = "withdraw", _("uitnodiging ingetrokken")
+        JOIN = "join", _("uitnodiging aangenomen")
+        ROLES = "roles", _("rollen veranderd")
+        CHANGE = "change", _("gegevens veranderd")
+        DISABLE = "disable", _("uitgezet")
+        ENABLE = "enable", _("aangezet")
+        END_SIGN_INS = "end_sign_ins", _("overal uitgelogd")
+        RESET_MFA = "reset_mfa", _("tweede stap gewist")
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    verb = models.CharField(max_length=12, choices=Verb.choices)
+    conversation = models.CharField(max_length=22, blank=True, db_index=True)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The member of staff to whom it was done.",
+    )
+    institution = models.ForeignKey(
+        Institution, on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    detail = models.CharField(max_length=60, blank=True, help_text="A code or a number.")
+
+    objects = AuditEventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.actor_id} {self.verb} {self.conversation}"
+
+    @property
+    def explanation(self) -> str:
+        """The detail in words, as far as it is about people; else the code itself."""
+        match self.verb, self.detail.split():
+            case self.Verb.ROLES, [change]:
+                role = ROLES.get(change[1:], change[1:])
+                sentence = _("erbij: %(role)s") if change[0] == "+" else _("eraf: %(role)s")
+                return str(sentence) % {"role": role}
+            case self.Verb.INVITE | self.Verb.WITHDRAW | self.Verb.JOIN, [role, number]:
+                sentence = _("als %(role)s, uitnodiging %(number)s")
+                return str(sentence) % {"role": ROLES.get(role, role), "number": number}
+            case self.Verb.CHANGE, fields:
+                return ", ".join(str(FIELDS.get(field, field)) for field in fields)
+        return self.detail
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        if self.pk is not None:
+            raise TypeError("the audit trail is append-only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: object, **kwargs: object) -> tuple[int, dict[str, int]]:
+        raise TypeError("the audit trail is append-only")
