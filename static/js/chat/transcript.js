@@ -34,7 +34,6 @@ export function element(name, className, text = "") {
  * @property {string} retry
  */
 export class Transcript {
-  #log;
   #list;
   #scroller;
   #mine;
@@ -57,10 +56,9 @@ export class Transcript {
    * @param {string} [options.myName] one's own name, where others may have written on one's side
    * @param {TranscriptTexts} options.texts
    * @param {(clientId: string) => void} options.onRetry "try again" was chosen
-   * @param {HTMLElement} [options.scroller] what scrolls; the log itself unless told
+   * @param {() => HTMLElement} [options.scroller] what scrolls at the moment; the log unless told
    */
-  constructor(log, { mine, myName = "", texts, onRetry, scroller = log }) {
-    this.#log = log;
+  constructor(log, { mine, myName = "", texts, onRetry, scroller = () => log }) {
     this.#list = log.querySelector("ol");
     this.#scroller = scroller;
     this.#mine = mine;
@@ -93,10 +91,16 @@ export class Transcript {
     return !this.#list.querySelector(".message");
   }
 
+  /** True while the newest message is in sight, so that a new one may scroll along. */
+  get isAtEnd() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#scroller();
+    return scrollHeight - scrollTop - clientHeight < NEAR_END;
+  }
+
   /** Take a `message.posted`. True: it is new here. A known number changes nothing. */
   accept({ seq, client_id: clientId, author, name, text, at }) {
     if (this.#bySeq.has(seq)) return false;
-    const follow = this.#isNearEnd();
+    const follow = this.isAtEnd;
     const known = this.#byClientId.get(clientId);
     const item = known ?? this.#build(author, text);
     this.#byClientId.delete(clientId);
@@ -145,7 +149,7 @@ export class Transcript {
 
   /** Something that happened and that nobody wrote: "Anna reads along". Not kept by the server. */
   note(text) {
-    const follow = this.#isNearEnd();
+    const follow = this.isAtEnd;
     const item = element("li", "transcript-line");
     item.append(element("p", "", text));
     this.#list.insertBefore(item, this.#firstPending());
@@ -154,7 +158,8 @@ export class Transcript {
 
   /** Scroll to the newest, without moving the focus. */
   toEnd() {
-    this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    const scroller = this.#scroller();
+    scroller.scrollTop = scroller.scrollHeight;
   }
 
   /** Take everything away, for example for another conversation. */
@@ -164,11 +169,6 @@ export class Transcript {
     this.#byClientId.clear();
     this.#marked.clear();
     this.#top = this.#highest = this.#seen = 0;
-  }
-
-  #isNearEnd() {
-    const { scrollTop, clientHeight, scrollHeight } = this.#scroller;
-    return scrollHeight - scrollTop - clientHeight < NEAR_END;
   }
 
   /** Whoever reads the newest words keeps them in sight when the room for them shrinks or grows. */
