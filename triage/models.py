@@ -130,6 +130,15 @@ class Intake(models.Model):
     def assess(self) -> rules.Assessment:
         return rules.assess(self.questionnaire.data, self.answers(), DESK_LANGUAGE)
 
+    def danger(self, before: int | None = None) -> bool:
+        """Do the answers point to danger? With `before`: did those to the earlier steps?"""
+        answers = self.answers()
+        if before is not None:
+            for step in self.questionnaire.steps[max(before, 0) :]:
+                for question in step["questions"]:
+                    answers.pop(question["code"], None)
+        return rules.assess(self.questionnaire.data, answers, DESK_LANGUAGE).danger
+
     def answer(self, step: int, given: dict[str, str]) -> None:
         """Keep the answers of one step (without answers: skip it) and go to the next.
 

@@ -199,7 +199,7 @@ def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
 def show_intake(
     here: Visit, intake: Intake, status: int, form: StepForm | None = None, **context: Any
 ) -> HttpResponse:
-    context["danger"] = intake.assess().danger
+    context["danger"] = intake.danger()
     if intake.is_done:
         return page(here, "triage/not_open.html", status, opening=here.opening, **context)
     language = str(translation.get_language())
@@ -225,6 +225,7 @@ def show_intake(
         "triage/question.html",
         status,
         intro=step.get("text", {}).get(language, ""),
+        is_new_danger=context["danger"] and not intake.danger(before=intake.step - 1),
         questions=questions,
         errors=form.non_field_errors() if form else [],
         step=intake.step,

@@ -7,6 +7,8 @@ const TIMES = 3;
 const WITHIN_MS = 5000;
 
 const form = document.getElementById("exit");
+// Not `form.action`: that is the hidden field of this name.
+const address = form.getAttribute("action");
 
 export function leave() {
   document.documentElement.classList.add("is-leaving");
@@ -14,11 +16,11 @@ export function leave() {
   const body = new URLSearchParams({ action: "exit" });
   let told = false;
   try {
-    told = navigator.sendBeacon(form.action, body);
+    told = navigator.sendBeacon(address, body);
   } catch {
     // Told below.
   }
-  if (!told) fetch(form.action, { method: "POST", body, keepalive: true }).catch(() => {});
+  if (!told) fetch(address, { method: "POST", body, keepalive: true }).catch(() => {});
   location.replace(form.dataset.exit);
 }
 
