@@ -226,6 +226,9 @@ class Opening:
             return sentence
         return sentence + " " + _("De chat opent %(when)s.") % {"when": self._when(self.next_start)}
 
+    def get_state_display(self) -> str:
+        return str(State(self.state).label)
+
     def why(self) -> str:
         """The sentence for staff that explains the state."""
         return str(Reason(self.reason).label) if self.reason else ""
