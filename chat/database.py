@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Barrier
 from typing import ParamSpec, TypeVar
 
 from django.conf import settings
@@ -42,6 +43,13 @@ def close_pool() -> None:
     pool, _pool = _pool, None
     if pool is None:
         return
+    # The barrier makes each thread take exactly one of these, so that none keeps its connection.
+    together = Barrier(settings.DATABASE_THREADS)
+
+    def close() -> None:
+        connection.close()
+        together.wait(10)
+
     for _ in range(settings.DATABASE_THREADS):
-        pool.submit(connection.close)
+        pool.submit(close)
     pool.shutdown(wait=True)

@@ -31,9 +31,9 @@ TEXTS = {
     "connection_broke": _(
         "De verbinding viel weg. Kijk of het gelukt is en probeer het anders opnieuw."
     ),
-    "sound_on": _("Geluid staat aan"),
-    "sound_off": _("Geluid staat uit"),
-    "sound_waiting": _("Geluid begint na een klik"),
+    "sound_on": _("Geluid aan"),
+    "sound_off": _("Geluid uit"),
+    "sound_waiting": _("Geluid na een klik"),
     # Queue
     "who": _("Jongere {label}"),
     "urgency_now": _("nu hulp nodig"),
