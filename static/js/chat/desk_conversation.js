@@ -14,6 +14,8 @@ import { Outbox } from "./outbox.js";
 import { Transcript, element } from "./transcript.js";
 
 const TICK = 10000;
+/** Where desk.css lets the whole page scroll. */
+const lowWindow = matchMedia("(max-height: 34rem)");
 /** After so many minutes a gentle word about the time. */
 const SIGNALS = [45, 30];
 
@@ -127,6 +129,7 @@ export class Conversation {
         retry: say("resend"),
       },
       onRetry: (clientId) => this.#outbox.retry(clientId),
+      scroller: () => (lowWindow.matches ? document.scrollingElement : log),
     });
     transcript.log = log;
     this.#transcripts.set(chat.id, transcript);

@@ -120,7 +120,7 @@ function colleagueChoice({ id, name, institution, state, chats, cap }) {
   const radio = document.createElement("input");
   const text = document.createElement("span");
   const isPaused = state !== "available";
-  label.className = "choice";
+  label.className = "desk-choice";
   Object.assign(radio, { type: "radio", name: "to", value: String(id), disabled: isPaused });
   const key = isPaused ? "colleague_paused" : "colleague";
   text.textContent = say(key, { name, institution, n: chats, cap });
