@@ -12,8 +12,6 @@ marker says that it is part of the story:
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,9 +20,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page
 
-from tests import services
 from tests.browser.pages import DESKTOP, PHONE, OpenPage
-from tests.browser.server import ROOT, Server, environment, manage
+from tests.servers import Server, environment
 
 # --- The browser --------------------------------------------------------------------------------
 
@@ -112,27 +109,6 @@ def worker_page(server: Server, open_page: OpenPage) -> Callable[..., Awaitable[
 # --- The server ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The collected static files, as an installation has them."""
-    directory = tmp_path_factory.mktemp("static")
-    manage("collectstatic", "--noinput", env=environment(STATIC_ROOT=str(directory)))
-    return directory
-
-
-@pytest.fixture(scope="session")
-def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the demo's people and an hour that is going on."""
-    directory = tmp_path_factory.mktemp("demo")
-    path = directory / "demo.sqlite3"
-    env = environment(
-        DEMO="1", DATABASE_URL=f"sqlite:///{path}", EMAIL_URL=f"filemail://{directory}/mail"
-    )
-    manage("migrate", "--verbosity", "0", env=env)
-    manage("demo", env=env)
-    return path
-
-
 @pytest.fixture(scope="module")
 def _server_of_module(
     demo_database: Path, static_root: Path, tmp_path_factory: pytest.TempPathFactory
@@ -165,67 +141,3 @@ def server(_server_of_module: Server, request: pytest.FixtureRequest) -> Iterato
         if "Traceback" in line or " ERROR " in line or " CRITICAL " in line
     ]
     assert "cuts_off" in _marks(request) or not complaints, server.log()[heard:]
-
-
-# --- Two processes, PostgreSQL and Redis --------------------------------------------------------
-
-
-class TwoServers:
-    """Two processes of one site, and sessions for its people: there is no demo sign-in here."""
-
-    def __init__(self, servers: list[Server], sessions: dict[str, str]) -> None:
-        self.first, self.second = servers
-        self.sessions = sessions
-
-    async def sign_in(self, page: Page, name: str) -> None:
-        """Let the page's browser be that of a signed-in worker, on both servers."""
-        await page.context.add_cookies(
-            [{"name": "session", "value": self.sessions[name], "domain": "localhost", "path": "/"}]
-        )
-
-
-@pytest.fixture(scope="session")
-def _big_site(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    directory = tmp_path_factory.mktemp("big")
-    # Another user than root runs PostgreSQL, and has to pass.
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
-    services.runtime_directory(directory)
-    database, stop_database = services.start_postgresql(directory)
-    redis, stop_redis = services.start_redis(directory)
-    env = environment(
-        DATABASE_URL=database, REDIS_URL=redis, EMAIL_URL=f"filemail://{directory}/mail"
-    )
-    manage("migrate", "--verbosity", "0", env=env)
-    manage("demo", env=env | {"DEMO": "1"})
-    sessions = subprocess.run(
-        [sys.executable, "-m", "tests.browser.sessions"],
-        cwd=ROOT,
-        env=env | {"DJANGO_SETTINGS_MODULE": "klikvoor.settings"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    yield env, dict(line.split() for line in sessions.splitlines())
-    stop_redis()
-    stop_database()
-
-
-@pytest.fixture
-def two_servers(
-    _big_site: tuple[dict[str, str], dict[str, str]], static_root: Path, tmp_path: Path
-) -> Iterator[TwoServers]:
-    """Two `serve` processes on PostgreSQL and Redis, with the demo's people; jobs run in one."""
-    env, sessions = _big_site
-    env = env | {"STATIC_ROOT": str(static_root)}
-    servers = [Server(tmp_path, env), Server(tmp_path, env, "--no-jobs")]
-    # One site: what one of them serves, the other one's sockets accept.
-    origins = ",".join(server.url for server in servers)
-    for server in servers:
-        server.env = server.env | {"ORIGINS": origins}
-        server.start()
-    yield TwoServers(servers, sessions)
-    for server in servers:
-        server.stop()

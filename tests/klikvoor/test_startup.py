@@ -14,7 +14,7 @@ from django.core.management import CommandError
 from institutions.models import KeyCheck, User
 from klikvoor import startup
 from klikvoor.startup import database_problems, refuse_unsafe, settings_problems
-from tests.browser.server import ROOT, Server, environment, free_port, manage
+from tests.servers import ROOT, Server, environment, free_port, manage
 
 SQLITE = {"default": {"ENGINE": startup.SQLITE, "NAME": "x"}}
 POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "x"}}

@@ -1,6 +1,11 @@
-"""A real server process for tests that look from outside: with a browser, or with a signal."""
+"""Real server processes for tests that look from outside: with a browser, or with a signal.
+
+`demo_database` is a SQLite file to copy, with the demo's people in it; `two_servers` are two
+processes on PostgreSQL and Redis. Both have session keys by name, for requests without a sign-in.
+"""
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -9,9 +14,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+import pytest
+
+from tests import services
+
+ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 30
 
 
@@ -145,3 +156,106 @@ class Server:
             connection.execute("COMMIT")
         finally:
             connection.close()
+
+
+# --- The demo on SQLite -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The collected static files, as an installation has them."""
+    directory = tmp_path_factory.mktemp("static")
+    manage("collectstatic", "--noinput", env=environment(STATIC_ROOT=str(directory)))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the demo's people and an hour that is going on."""
+    directory = tmp_path_factory.mktemp("demo")
+    path = directory / "demo.sqlite3"
+    env = environment(
+        DEMO="1", DATABASE_URL=f"sqlite:///{path}", EMAIL_URL=f"filemail://{directory}/mail"
+    )
+    manage("migrate", "--verbosity", "0", env=env)
+    manage("demo", env=env)
+    return path
+
+
+def sessions_of_everybody(env: dict[str, str]) -> dict[str, str]:
+    """Let every member of staff sign in, with a second factor; return session keys by name."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.sessions"],
+        cwd=ROOT,
+        env=env | {"DJANGO_SETTINGS_MODULE": "klikvoor.settings"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(line.split() for line in done.stdout.splitlines())
+
+
+@pytest.fixture(scope="session")
+def demo_with_sessions(
+    demo_database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, dict[str, str]]:
+    """A copy of the demo's database to copy from, and the session keys that it knows."""
+    path = tmp_path_factory.mktemp("sessions") / "demo.sqlite3"
+    shutil.copy(demo_database, path)
+    return path, sessions_of_everybody(environment(DATABASE_URL=f"sqlite:///{path}"))
+
+
+# --- Two processes, PostgreSQL and Redis --------------------------------------------------------
+
+
+class TwoServers:
+    """Two processes of one site, and sessions for its people: there is no demo sign-in here."""
+
+    def __init__(self, servers: list[Server], sessions: dict[str, str]) -> None:
+        self.first, self.second = servers
+        self.sessions = sessions
+
+    async def sign_in(self, page: Any, name: str) -> None:
+        """Let a Playwright page's browser be that of a signed-in worker, on both servers."""
+        await page.context.add_cookies(
+            [{"name": "session", "value": self.sessions[name], "domain": "localhost", "path": "/"}]
+        )
+
+
+@pytest.fixture(scope="session")
+def _big_site(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    directory = tmp_path_factory.mktemp("big")
+    # Another user than root runs PostgreSQL, and has to pass.
+    for parent in (directory, *directory.parents[:2]):
+        parent.chmod(0o755)
+    services.runtime_directory(directory)
+    database, stop_database = services.start_postgresql(directory)
+    redis, stop_redis = services.start_redis(directory)
+    env = environment(
+        DATABASE_URL=database, REDIS_URL=redis, EMAIL_URL=f"filemail://{directory}/mail"
+    )
+    manage("migrate", "--verbosity", "0", env=env)
+    manage("demo", env=env | {"DEMO": "1"})
+    yield env, sessions_of_everybody(env)
+    stop_redis()
+    stop_database()
+
+
+@pytest.fixture
+def two_servers(
+    _big_site: tuple[dict[str, str], dict[str, str]], static_root: Path, tmp_path: Path
+) -> Iterator[TwoServers]:
+    """Two `serve` processes on PostgreSQL and Redis, with the demo's people; jobs run in one."""
+    env, sessions = _big_site
+    env = env | {"STATIC_ROOT": str(static_root)}
+    servers = [Server(tmp_path, env), Server(tmp_path, env, "--no-jobs")]
+    # One site: what one of them serves, the other one's sockets accept.
+    origins = ",".join(server.url for server in servers)
+    for server in servers:
+        server.env = server.env | {"ORIGINS": origins}
+        server.start()
+    yield TwoServers(servers, sessions)
+    for server in servers:
+        server.stop()
