@@ -226,12 +226,11 @@ class Opening:
             return sentence
         return sentence + " " + _("De chat opent %(when)s.") % {"when": self._when(self.next_start)}
 
-    def get_state_display(self) -> str:
-        return str(State(self.state).label)
+    def label(self) -> str:
+        return label(self.state, self.reason)
 
     def why(self) -> str:
-        """The sentence for staff that explains the state."""
-        return str(Reason(self.reason).label) if self.reason else ""
+        return why(self.reason)
 
     def _open_until(self) -> str:
         if self.until is None:
@@ -250,6 +249,18 @@ class Opening:
             return _("morgen om %(time)s") % {"time": time}
         day = date_format(local, "l j F")
         return _("op %(day)s om %(time)s") % {"day": day, "time": time}
+
+
+def label(state: str, reason: str) -> str:
+    """A few words for staff: the state, and which way when a hand set it."""
+    if state == State.FORCED:
+        return _("met de hand dicht") if reason == Reason.FORCED_CLOSED else _("met de hand open")
+    return str(State(state).label)
+
+
+def why(reason: str) -> str:
+    """The sentence for staff that explains a reason; empty for a code of another version."""
+    return str(Reason(reason).label) if reason in Reason.values else ""
 
 
 # --- The rule ------------------------------------------------------------------------------------

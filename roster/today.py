@@ -20,7 +20,7 @@ from roster.models import (
     Presence,
     ServiceLine,
 )
-from roster.opening import Reason, State
+from roster.opening import label, why
 from roster.time import day_span
 
 
@@ -199,9 +199,6 @@ def _at_the_desk(presences: Iterable[Presence], now: datetime, staff: Staff) -> 
 def _history(line: ServiceLine, now: datetime) -> list[Change]:
     start, _end = day_span(line.today(now), line.zone)
     rows = OpeningLog.objects.filter(line=line, at__gte=start)[:100]
-    return [Change(row.at, str(State(row.new).label), why(row.reason), row.numbers) for row in rows]
-
-
-def why(reason: str) -> str:
-    """The sentence of a reason code; empty for one from another version of this program."""
-    return str(Reason(reason).label) if reason in Reason.values else ""
+    return [
+        Change(row.at, label(row.new, row.reason), why(row.reason), row.numbers) for row in rows
+    ]
