@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
@@ -18,6 +18,10 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from institutions.models import Membership, User
+
+if TYPE_CHECKING:
+    from allauth.mfa.models import Authenticator
+    from django.db.models import QuerySet
 
 # Set in the session by the demo's "continue as", which stands in for the second factor.
 DEMO_SESSION_KEY = "demo"
@@ -66,9 +70,15 @@ def staff_of(user: User | AnonymousUser) -> Staff | None:
     return _staff(user, rights) if rights else None
 
 
+def second_factors(user: User) -> "QuerySet[Authenticator]":
+    """TOTP apps and passkeys; recovery codes alone are no second factor."""
+    from allauth.mfa.models import Authenticator
+
+    return Authenticator.objects.filter(user=user).exclude(type=Authenticator.Type.RECOVERY_CODES)
+
+
 def has_second_factor(user: User) -> bool:
-    """A TOTP app or a passkey; recovery codes alone are no second factor."""
-    return user.pk in _with_second_factor([user.pk])
+    return second_factors(user).exists()
 
 
 def is_demo_session(session: Any) -> bool:

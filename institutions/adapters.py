@@ -18,7 +18,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from institutions import mails
-from institutions.access import has_second_factor
+from institutions.access import second_factors
 from institutions.models import User
 from institutions.sealing import seal_secret, unseal_secret
 
@@ -40,15 +40,16 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Who signed in just now and has no second factor yet is not asked for the password again.
+        """Setting up the first second factor, just after signing in, does not ask who you are again.
 
-        Afterwards every change of a second factor asks again, as allauth does.
+        That holds until its recovery codes were shown. Later changes ask again, as allauth does.
         """
         request = allauth_context.request
-        if not has_second_factor(request.user):
-            records = get_authentication_records(request, request.user)
-            newest = max((record["at"] for record in records), default=0)
-            if time.time() - newest < account_settings.REAUTHENTICATION_TIMEOUT:
+        records = get_authentication_records(request, request.user)
+        signed_in_at = max((record["at"] for record in records), default=0)
+        if time.time() - signed_in_at < account_settings.REAUTHENTICATION_TIMEOUT:
+            first = second_factors(request.user).order_by("created_at").first()
+            if first is None or first.created_at.timestamp() > signed_in_at:
                 return False
         return super().is_reauthentication_required(app=app, **kwargs)
 
@@ -81,7 +82,7 @@ class MFAAdapter(DefaultMFAAdapter):
         "cannot_delete_authenticator": _(
             "Dit is je laatste tweede stap. Voeg eerst een andere toe, dan kun je deze weghalen."
         ),
-        "incorrect_code": _("Deze code klopt niet. Kijk of er al een nieuwe code staat."),
+        "incorrect_code": _("Dit klopt niet. Staat er in je app al een nieuwe code?"),
     }
 
     def encrypt(self, text: str) -> str:
@@ -92,9 +93,7 @@ class MFAAdapter(DefaultMFAAdapter):
 
     def can_delete_authenticator(self, authenticator: Authenticator) -> bool:
         """The last second factor stays: without one nobody works here."""
-        others = Authenticator.objects.filter(user_id=authenticator.user_id)
-        others = others.exclude(type=Authenticator.Type.RECOVERY_CODES)
-        return others.exclude(pk=authenticator.pk).exists()
+        return second_factors(authenticator.user).exclude(pk=authenticator.pk).exists()
 
     def generate_authenticator_name(self, user: User, type: Authenticator.Type) -> str:
         number = Authenticator.objects.filter(user=user, type=type).count() + 1

@@ -2,19 +2,15 @@
 
 from typing import Any, cast
 
-from allauth.mfa.totp import forms as totp_forms
-from allauth.mfa.totp.internal import auth as totp
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from institutions.access import Staff
 from institutions.models import AuditEvent, Institution, Invitation, Membership, User
 from institutions.models.people import Right
-from institutions.sealing import KeyMissing, SealBroken, seal_secret, unseal_secret
 
 PLATFORM = "platform"
 
@@ -99,7 +95,7 @@ class InviteForm(forms.ModelForm):
 
     def __init__(self, *args: Any, staff: Staff, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        institution = cast(forms.ModelChoiceField[Institution], self.fields["institution"])
+        institution = cast("forms.ModelChoiceField[Institution]", self.fields["institution"])
         institutions = Institution.objects.filter(is_active=True)
         if staff.is_platform_coordinator:
             institution.empty_label = gettext("Het platform (alleen coördinator)")
@@ -185,30 +181,6 @@ class AuditFilterForm(forms.Form):
         super().__init__(*args, **kwargs)
         verbs = cast(forms.ChoiceField, self.fields["verb"])
         verbs.choices = [("", _("Alles")), *AuditEvent.Verb.choices]
-        person = cast(forms.ModelChoiceField[User], self.fields["person"])
+        person = cast("forms.ModelChoiceField[User]", self.fields["person"])
         person.queryset = User.objects.coordinated_by(staff)
         person.empty_label = gettext("Iedereen")
-
-
-class ActivateTOTPForm(totp_forms.ActivateTOTPForm):
-    """allauth's form, with the seed sealed while it waits in the session for its first code."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.user = kwargs.pop("user")
-        forms.Form.__init__(self, *args, **kwargs)
-        self.fields["code"].label = _("Code uit de app")
-        self.fields["code"].widget.attrs |= {"placeholder": "", "inputmode": "numeric"}
-        self.secret = self._secret()
-
-    def _secret(self) -> str:
-        from allauth.core import context
-
-        request: HttpRequest = context.request
-        if self.is_bound and (sealed := request.session.get(totp.SECRET_SESSION_KEY)):
-            try:
-                return unseal_secret(sealed, "totp")
-            except (KeyMissing, SealBroken):
-                pass  # the keys changed meanwhile: start anew, the code will not fit
-        secret = totp.generate_totp_secret()
-        request.session[totp.SECRET_SESSION_KEY] = seal_secret(secret, "totp")
-        return secret

@@ -186,7 +186,14 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # tell people that their password or second 
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # nobody signs up here, so no mail to strangers
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
 MFA_ADAPTER = "institutions.adapters.MFAAdapter"
-MFA_FORMS = {"activate_totp": "institutions.forms.ActivateTOTPForm"}
+MFA_FORMS = {
+    "activate_totp": "institutions.mfa_forms.ActivateTOTPForm",
+    "add_webauthn": "institutions.mfa_forms.AddPasskeyForm",
+    "authenticate_webauthn": "institutions.mfa_forms.AuthenticatePasskeyForm",
+    "edit_webauthn": "institutions.mfa_forms.RenamePasskeyForm",
+    "login_webauthn": "institutions.mfa_forms.LoginPasskeyForm",
+    "reauthenticate_webauthn": "institutions.mfa_forms.ReauthenticatePasskeyForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = False

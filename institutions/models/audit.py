@@ -85,16 +85,17 @@ class AuditEvent(models.Model):
     @property
     def explanation(self) -> str:
         """The detail in words, as far as it is about people; else the code itself."""
-        match self.verb, self.detail.split():
-            case self.Verb.ROLES, [change]:
-                role = ROLES.get(change[1:], change[1:])
-                sentence = _("erbij: %(role)s") if change[0] == "+" else _("eraf: %(role)s")
-                return str(sentence) % {"role": role}
-            case self.Verb.INVITE | self.Verb.WITHDRAW | self.Verb.JOIN, [role, number]:
-                sentence = _("als %(role)s, uitnodiging %(number)s")
-                return str(sentence) % {"role": ROLES.get(role, role), "number": number}
-            case self.Verb.CHANGE, fields:
-                return ", ".join(str(FIELDS.get(field, field)) for field in fields)
+        words = self.detail.split()
+        if self.verb == self.Verb.ROLES and len(words) == 1:
+            role = ROLES.get(self.detail[1:], self.detail[1:])
+            change = _("erbij: %(role)s") if self.detail[0] == "+" else _("eraf: %(role)s")
+            return str(change) % {"role": role}
+        if self.verb in (self.Verb.INVITE, self.Verb.WITHDRAW, self.Verb.JOIN) and len(words) == 2:
+            role, number = words
+            sentence = _("als %(role)s, uitnodiging %(number)s")
+            return str(sentence) % {"role": ROLES.get(role, role), "number": number}
+        if self.verb == self.Verb.CHANGE:
+            return ", ".join(str(FIELDS.get(word, word)) for word in words)
         return self.detail
 
     def save(self, *args: object, **kwargs: object) -> None:

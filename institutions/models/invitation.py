@@ -125,7 +125,8 @@ class Invitation(models.Model):
         The caller mails the link when this has returned, which is after the commit. Without
         `by` it comes from whoever runs the `invite` command.
         """
-        if by is not None and not by.gives((institution and institution.pk, role)):
+        where = institution.pk if institution else None
+        if by is not None and not by.gives((where, role)):
             raise Refused("not_yours")
         token = secrets.token_urlsafe(32)
         with transaction.atomic():

@@ -172,7 +172,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         with transaction.atomic():
             # Two coordinators at once: the row makes their changes come one after the other.
             User.objects.select_for_update().get(pk=self.pk)
-            rights = set(self.memberships.values_list("institution_id", "role"))
+            rights: set[Right] = set(self.memberships.values_list("institution_id", "role"))
             added, removed = wanted - rights, (rights & within) - wanted
             if not added and not removed:
                 return
@@ -214,6 +214,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def _audit(self, verb: str, by: "Staff", *about: int | None, detail: str = "") -> None:
         """One row, in the trail of the institution that it is about: else the person's first."""
+        institution: int | None
         if about:
             (institution,) = about
         else:
