@@ -68,7 +68,9 @@ const outbox = new Outbox({
 
 const transcript = new Transcript(part("log"), {
   mine: "visitor",
-  scroller: scroll,
+  // On a low screen the stylesheet lets the whole page flow.
+  scroller: () =>
+    getComputedStyle(scroll).overflowY === "visible" ? document.scrollingElement : scroll,
   texts: {
     you: texts.you,
     other: texts.worker,
@@ -146,7 +148,7 @@ function greeted(frame) {
 
 function posted(frame) {
   outbox.acknowledge(frame);
-  const wasAtEnd = isAtEnd();
+  const wasAtEnd = transcript.isAtEnd;
   const isNew = transcript.accept(frame);
   if (transcript.hasGap) askMissing();
   if (frame.author === "worker") {
@@ -232,7 +234,7 @@ function typing(on) {
   clearTimeout(typingEnds);
   write(part("typing"), on ? fill(texts.typing, { name: worker || texts.worker }) : "");
   if (on) typingEnds = setTimeout(() => typing(false), TYPING_FORGOTTEN);
-  if (on && isAtEnd()) transcript.toEnd();
+  if (on && transcript.isAtEnd) transcript.toEnd();
 }
 
 function askMissing() {
@@ -306,23 +308,21 @@ const composer = new Composer({
   onTyping: (on) => connection.send({ type: "typing", on }),
 });
 
-function isAtEnd() {
-  return scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120;
-}
-
 /** Seen is what stood on a visible screen, not what arrived. */
 function tellSeen() {
-  if (isDone || document.visibilityState !== "visible" || !isAtEnd()) return;
+  if (isDone || document.visibilityState !== "visible" || !transcript.isAtEnd) return;
   const top = transcript.top;
   if (top > seenSent && connection.send({ type: "seen", seq: top })) seenSent = top;
 }
 
 document.addEventListener("visibilitychange", tellSeen);
-scroll.addEventListener("scroll", () => {
-  if (!isAtEnd()) return;
-  show(part("newer"), false);
-  tellSeen();
-});
+for (const scroller of [scroll, document]) {
+  scroller.addEventListener("scroll", () => {
+    if (!transcript.isAtEnd) return;
+    show(part("newer"), false);
+    tellSeen();
+  });
+}
 part("newer").addEventListener("click", () => transcript.toEnd());
 
 const stop = part("stop");
@@ -348,7 +348,6 @@ function closeStop() {
 function fitViewport() {
   const { height, offsetTop, scale } = visualViewport;
   const style = document.documentElement.style;
-  const follow = isAtEnd();
   if (scale > 1.01 || height >= innerHeight) {
     // Somebody zoomed in, or there is no keyboard: the stylesheet knows best.
     style.removeProperty("--screen-height");
