@@ -169,6 +169,8 @@ ADDRESSES: dict[str, Address] = {
     "brand_css": Address(EVERYBODY),
     # chat
     "desk": Address(WORKER, WORKER),
+    # Staff look; the platform opens and closes by hand.
+    "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),
