@@ -24,6 +24,7 @@ from tests import services
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_WITHIN = 30
+HOLD_OPEN = "email LIKE 'els@%' OR email LIKE 'farid@%'"
 
 
 def free_port() -> int:
@@ -148,11 +149,16 @@ class Server:
             connection.execute("BEGIN IMMEDIATE")
             for (table,) in connection.execute(
                 "SELECT name FROM sqlite_master WHERE type = 'table'"
-                " AND (name LIKE 'chat\\_%' ESCAPE '\\' OR name LIKE 'roster_presence'"
+                " AND (name LIKE 'chat\\_%' ESCAPE '\\' OR name = 'triage_intake'"
                 " OR name LIKE 'roster\\_open%' ESCAPE '\\')"
                 " AND name NOT IN ('chat_epoch', 'chat_quickreply')"
             ).fetchall():
                 connection.execute(f"DELETE FROM {table}")
+            # The demo's own colleagues stay at their desks: they hold the chat open.
+            connection.execute(
+                "DELETE FROM roster_presence WHERE worker_id NOT IN"
+                f" (SELECT id FROM institutions_user WHERE {HOLD_OPEN})"
+            )
             connection.execute("COMMIT")
         finally:
             connection.close()
@@ -175,7 +181,7 @@ def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("demo")
     path = directory / "demo.sqlite3"
     env = environment(
-        DEMO="1", DATABASE_URL=f"sqlite:///{path}", EMAIL_URL=f"filemail://{directory}/mail"
+        DEMO="1", DATABASE_URL=f"sqlite:///{path}", EMAIL_URL=f"filemail:///{directory}/mail"
     )
     manage("migrate", "--verbosity", "0", env=env)
     manage("demo", env=env)
@@ -222,6 +228,21 @@ class TwoServers:
         )
 
 
+def hold_open(database: str) -> None:
+    """Put two workers at their desks for the whole run; outside the demo nobody else does."""
+    import psycopg
+
+    _, _, address = database.partition("@/")
+    host, _, name = address.rpartition("/")
+    with psycopg.connect(host=host, dbname=name, user="postgres") as connection:
+        connection.execute("DELETE FROM roster_presence")
+        connection.execute(
+            "INSERT INTO roster_presence (worker_id, state, seen_at, ready_at, ready_since)"
+            " SELECT id, 'available', now() + interval '1 hour', now() + interval '1 hour',"
+            f" now() - interval '1 hour' FROM institutions_user WHERE {HOLD_OPEN}"
+        )
+
+
 @pytest.fixture(scope="session")
 def _big_site(
     tmp_path_factory: pytest.TempPathFactory,
@@ -234,10 +255,11 @@ def _big_site(
     database, stop_database = services.start_postgresql(directory)
     redis, stop_redis = services.start_redis(directory)
     env = environment(
-        DATABASE_URL=database, REDIS_URL=redis, EMAIL_URL=f"filemail://{directory}/mail"
+        DATABASE_URL=database, REDIS_URL=redis, EMAIL_URL=f"filemail:///{directory}/mail"
     )
     manage("migrate", "--verbosity", "0", env=env)
     manage("demo", env=env | {"DEMO": "1"})
+    hold_open(database)
     yield env, sessions_of_everybody(env)
     stop_redis()
     stop_database()

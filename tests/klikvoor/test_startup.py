@@ -236,7 +236,7 @@ def installation(tmp_path: Path) -> dict[str, str]:
     """The environment of an installation that has not been migrated yet."""
     return environment(
         DATABASE_URL=f"sqlite:///{tmp_path / 'klikvoor.sqlite3'}",
-        EMAIL_URL=f"filemail://{tmp_path / 'mail'}",
+        EMAIL_URL=f"filemail:///{tmp_path / 'mail'}",
         STATIC_ROOT=str(tmp_path),
         ORIGINS="http://localhost",
     )
