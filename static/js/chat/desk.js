@@ -25,6 +25,7 @@ const HELLO_REST = 2000;
 const desk = byId("desk");
 const state = new State();
 let isLeaving = false;
+let isSettled = false;
 let helloAt = 0;
 
 const connection = new Connection({
@@ -80,6 +81,7 @@ function receive(frame) {
       break;
     default:
       state.apply(frame);
+      if (frame.type === "desk") settleIn();
       openNewChats();
       if (frame.type === "message.posted" && conversation.hasGap) sayHello();
       commands.look();
@@ -103,6 +105,14 @@ function sayHello() {
   if (performance.now() - helloAt < HELLO_REST) return;
   helloAt = performance.now();
   send({ type: "hello", after: state.positions() });
+}
+
+/** After loading, show the chat that goes on; without a word and without taking the focus. */
+function settleIn() {
+  if (isSettled) return;
+  isSettled = true;
+  const [first] = state.chats.keys();
+  if (first) state.select(first);
 }
 
 /** Read along with every own chat, from the moment that it is ours. */
@@ -167,8 +177,12 @@ for (const tab of document.querySelectorAll(".desk-tabs button")) {
 document.addEventListener("visibilitychange", () => conversation.look());
 state.addEventListener("presence", ({ detail }) => announcePresence(detail.chat));
 state.addEventListener("gone", ({ detail }) => {
+  const focused = document.activeElement;
+  const wasThere = focused.closest("#conversation, dialog") || focused === document.body;
   handOver.closeFor(detail.chat.id);
   close.closeFor(detail.chat.id);
+  // Once the pane is empty and a closing dialog gave the focus back to what is hidden now.
+  if (detail.wasSelected && wasThere) queueMicrotask(() => byId("none-title").focus());
 });
 
 byId("open-hand-over").addEventListener("click", () => state.chat && handOver.open(state.selected));

@@ -75,16 +75,14 @@ export class Alerts {
     const isReady = this.#context?.state === "running";
     const key = this.#isOn ? (isReady ? "sound_on" : "sound_waiting") : "sound_off";
     put(byId("sound"), say(key));
-    byId("sound").dataset.sound = this.#isOn ? "on" : "off";
   }
 
-  /** Play a signal, unless it was muted or one has just been heard. Kept in data for tests. */
+  /** Play a signal, unless it was muted or one has just been heard. */
   #play(kind) {
     if (!this.#isOn || performance.now() < this.#restsUntil) return;
-    this.#restsUntil = performance.now() + SOUND_REST;
-    byId("sound").dataset.played = kind;
     const context = this.#context;
     if (context?.state !== "running") return;
+    this.#restsUntil = performance.now() + SOUND_REST;
     for (const [frequency, delay] of TONES[kind]) {
       const start = context.currentTime + delay;
       const tone = new OscillatorNode(context, { type: "sine", frequency });

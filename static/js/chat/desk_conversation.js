@@ -142,13 +142,8 @@ export class Conversation {
       if (entry.frame.conversation === chat.id) this.#outbox.forget(entry.frame.client_id);
     }
     this.#send({ type: "conversation.leave", conversation: chat.id });
-    if (!wasSelected) return;
-    const isFocused = byId("conversation").contains(document.activeElement);
-    put(byId("none-title"), say(why));
+    if (wasSelected) put(byId("none-title"), say(why));
     announce(say(why));
-    if (isFocused || document.activeElement === document.body) {
-      queueMicrotask(() => byId("none-title").focus());
-    }
   }
 
   // --- Messages ---------------------------------------------------------------------------------

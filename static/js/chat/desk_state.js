@@ -85,7 +85,6 @@ export class State extends EventTarget {
 
   select(id) {
     this.selected = this.chats.has(id) ? id : null;
-    if (this.chat) this.look();
     this.#tell("selected");
   }
 
