@@ -281,13 +281,15 @@ class Conversation(models.Model):
         return conversation
 
     def claim(self, staff: "Staff", *, despite: bool = False) -> None:
-        """Take this waiting chat. Refuses: gone, taken, reserved, cap, urgent, not_available.
+        """Take this waiting chat. Refuses: taken, cap, urgent, not_available, forbidden.
 
         `despite`: the worker knows of an urgent chat of their own, or of the cap, and takes this
         one all the same.
         """
         if not staff.is_worker:
             raise Refused("forbidden")
+        if self.status != self.Status.WAITING:
+            raise Refused("taken")
         now = timezone.now()
         with transaction.atomic():
             # Two windows of one worker: the row makes their claims come one after the other.

@@ -8,6 +8,7 @@ from chat.peers import RESTART
 from chat.watch import watch
 from chat.writer import writer
 
+
 def start(loop: asyncio.AbstractEventLoop) -> None:
     """Work on this event loop, which is running; cheap when that is so already."""
     if hub.is_on(loop):

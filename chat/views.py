@@ -1,11 +1,14 @@
 """Pages and requests of the chat: frames without a socket, and the desk."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 
+from chat import process
 from chat.budgets import budgets
 from chat.database import in_pool
 from chat.models import Visitor
@@ -83,12 +86,16 @@ async def _carry(request: HttpRequest, owner: str, make_peer: Any, budget: int) 
         return HttpResponse(status=405, headers={"Allow": "POST"})
     try:
         commands = msgspec.json.decode(request.body, type=Frames).frames
+    except RequestDataTooBig:
+        return HttpResponse(status=413)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return HttpResponse(status=400)
     if not 1 <= len(commands) <= MAX_FRAMES:
         return HttpResponse(status=400)
     if not budgets.take(owner, len(commands), budget):
         return HttpResponse(status=429)
+    # Answers to posts come on the loop of this process, also when no socket started it yet.
+    process.start(asyncio.get_running_loop())
     answer = Answer()
     peer = make_peer(answer)
     try:

@@ -53,6 +53,9 @@ class Watch:
         self._present: dict[str, bool] = {}
 
     def start(self) -> None:
+        self._changed.clear()
+        self._present.clear()
+        self._ring = asyncio.Event()
         self.hub.on_desk_changed = self.desk_changed
         self.hub.spawn(self._forever(self.sweep, SWEEP_SECONDS))
         self.hub.spawn(self._tell_desks())

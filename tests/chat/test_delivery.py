@@ -78,9 +78,13 @@ async def test_twenty_messages_at_once_arrive_in_one_order(
         desk_window(anna, opens=active_conversation.pk) as desk,
     ):
         for number in range(20):
-            author, extra = (young, {}) if number % 2 else (
-                desk,
-                {"conversation": active_conversation.pk},
+            author, extra = (
+                (young, {})
+                if number % 2
+                else (
+                    desk,
+                    {"conversation": active_conversation.pk},
+                )
             )
             await author.say(
                 "message.post", client_id=str(uuid.uuid4()), text=f"bericht {number}", **extra

@@ -155,9 +155,7 @@ def test_a_chat_handed_to_a_colleague_waits_for_that_colleague_only_for_a_while(
     active_conversation: Conversation, anna: User, bilal: User, carla: User
 ) -> None:
     be_present(carla)
-    active_conversation.hand_over(
-        rights_of(anna), to_worker_id=bilal.pk, note="Ze durft nog niet."
-    )
+    active_conversation.hand_over(rights_of(anna), to_worker_id=bilal.pk, note="Ze durft nog niet.")
     with pytest.raises(Refused, match="taken"):
         Conversation.objects.get(pk=active_conversation.pk).claim(rights_of(carla))
     Conversation.objects.update(reserved_until=timezone.now() - timedelta(seconds=1))
@@ -167,9 +165,7 @@ def test_a_chat_handed_to_a_colleague_waits_for_that_colleague_only_for_a_while(
 def test_the_colleague_takes_what_was_handed_over_and_reads_the_note(
     active_conversation: Conversation, anna: User, bilal: User
 ) -> None:
-    active_conversation.hand_over(
-        rights_of(anna), to_worker_id=bilal.pk, note="Ze durft nog niet."
-    )
+    active_conversation.hand_over(rights_of(anna), to_worker_id=bilal.pk, note="Ze durft nog niet.")
     active_conversation.claim(rights_of(bilal))
     assert [note.text() for note in active_conversation.notes.all()] == ["Ze durft nog niet."]
     assert AuditEvent.objects.filter(verb="hand_over", actor=anna).exists()

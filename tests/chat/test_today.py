@@ -186,6 +186,7 @@ def test_withdrawing_gives_it_back_to_the_roster(
         ({"reason": "x" * 201}, "200"),
         ({"until": ""}, "Kies tot wanneer."),
         ({"until": "straks"}, "Kies een dag en een tijd."),
+        ({"until": "0001-01-01T00:00"}, "Kies een tijd in de komende 24 uur."),
         ({"until": "9999-12-31T23:59"}, "Kies een tijd in de komende 24 uur."),
         ({"is_open": ""}, "Kies of de chat open of dicht moet."),
         ({"is_open": "maybe"}, "Kies of de chat open of dicht moet."),

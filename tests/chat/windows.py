@@ -67,9 +67,7 @@ class Window:
 
 @asynccontextmanager
 async def window(path: str, cookie: str, origin: str = ORIGIN) -> AsyncIterator[Window]:
-    communicator = WebsocketCommunicator(
-        application, path, headers=socket_headers(cookie, origin)
-    )
+    communicator = WebsocketCommunicator(application, path, headers=socket_headers(cookie, origin))
     connected, _ = await communicator.connect(timeout=5)
     assert connected
     try:
