@@ -493,6 +493,7 @@ def _present(line: ServiceLine, now: datetime) -> Present:
         ready_at__gt=now - LEASE - GRACE,
         worker__is_active=True,
         worker__memberships__role="worker",
+        worker__memberships__institution__is_active=True,
     )
     present = steady = lately = anybody = 0
     for worker_id, state, ready_at, ready_since in ready.values_list(

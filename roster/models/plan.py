@@ -157,7 +157,7 @@ class ConsultationHourQuerySet(models.QuerySet["ConsultationHour"]):
         return self.filter(start__lt=end, end__gt=start)
 
     def with_rostered(self, now: datetime) -> "ConsultationHourQuerySet":
-        """Annotate `rostered`: active duties that cover now, or the start of an hour to come."""
+        """Annotate `rostered`: workers on duty now, or at the start of an hour to come."""
         at_start = models.Q(
             start__gt=now, duties__start__lte=models.F("start"), duties__end__gt=models.F("start")
         )
@@ -165,7 +165,8 @@ class ConsultationHourQuerySet(models.QuerySet["ConsultationHour"]):
         return self.annotate(
             rostered=models.Count(
                 "duties__worker",
-                filter=models.Q(duties__status__in=Duty.ACTIVE) & (at_start | at_now),
+                filter=models.Q(duties__status__in=Duty.ACTIVE, duties__worker__is_active=True)
+                & (at_start | at_now),
                 distinct=True,
             )
         )

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, connections
 from django.utils import timezone
 
-from institutions.models import User
+from institutions.models import Institution, User
 from roster import opening
 from roster.models import (
     ConsultationHour,
@@ -83,6 +83,16 @@ def test_a_disabled_worker_is_not_there(line: ServiceLine, anna: User) -> None:
     open_hour_for(line, anna)
     be_present(anna)
     User.objects.filter(pk=anna.pk).update(is_active=False)
+    found = look(line, ROOM, timezone.now())
+    assert (found.numbers["rostered"], found.numbers["present_anybody"]) == (0, 0)
+
+
+def test_nobody_of_an_institution_that_stopped_is_there(
+    line: ServiceLine, anna: User, zuid: Institution
+) -> None:
+    open_hour_for(line, anna)
+    be_present(anna)
+    Institution.objects.update(is_active=False)
     assert look(line, ROOM, timezone.now()).numbers["present_anybody"] == 0
 
 
