@@ -235,11 +235,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0, help="per loop, open and closed")
     parser.add_argument("--idle", type=int, default=IDLE, help="visitors who only sit there")
-    parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne",
-                        help="of Klikvoor and the relay; the conventional design stays on Daphne")
+    parser.add_argument(
+        "--server",
+        choices=["daphne", "uvicorn"],
+        default="daphne",
+        help="of Klikvoor and the relay; the conventional design stays on Daphne",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--quick", action="store_true", help="one short round, for a first look")
-    parser.add_argument("--smoke", action="store_true", help="does it run at all, figures mean nothing")
+    parser.add_argument(
+        "--smoke", action="store_true", help="does it run at all, figures mean nothing"
+    )
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 2.0

@@ -228,7 +228,7 @@ class Crowd:
     async def pair(self, chats: Sequence[tuple[Seat, Seat]]) -> None:
         people = await self.sit_down([seat for chat in chats for seat in chat])
         self.chats = list(zip(people[::2], people[1::2], strict=True))
-        self.partners = {a: b for a, b in self.chats} | {b: a for a, b in self.chats}
+        self.partners = dict(self.chats) | {b: a for a, b in self.chats}
 
     async def beat(self) -> None:
         """Say now and then that everybody is still there, as the browser does."""

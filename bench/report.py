@@ -60,7 +60,8 @@ def text_table(result: dict[str, Any]) -> str:
     table = cells(result)
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = [
-        row[0].ljust(widths[0]) + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
+        row[0].ljust(widths[0])
+        + "".join(f"  {c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))
         for row in table
     ]
     return "\n".join(["", *lines, "", *sentences(result)])

@@ -37,9 +37,9 @@ class ChatConsumer(AsyncConsumer):
     async def peer_for(self) -> Peer | None:
         raise NotImplementedError
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
-        self.base_send = send
+        self.base_send: Any = send
         self._outgoing: deque[str] = deque()
         self._waiting_size = 0
         self._sender: asyncio.Task[None] | None = None

@@ -239,7 +239,7 @@ class Peer:
         """Wait for the answers to own posts, so that commands take effect in their order."""
         if self._pending:
             settled = asyncio.get_running_loop().create_future()
-            self._settled = lambda: settled.done() or settled.set_result(None)
+            self._settled = lambda: _set(settled)
             try:
                 await settled
             finally:
@@ -264,3 +264,8 @@ class Peer:
     def enter(self) -> None:
         """Count among the windows that the watch looks after."""
         hub.peers.add(self)
+
+
+def _set(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

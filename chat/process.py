@@ -23,8 +23,8 @@ async def drain(seconds: float) -> None:
     for peer in list(hub.peers):
         peer.answer("restart", within=seconds)
     deadline = asyncio.get_running_loop().time() + seconds
-    while hub.peers and asyncio.get_running_loop().time() < deadline:
-        await asyncio.sleep(0.1)  # noqa: ASYNC110  the windows leave one by one
+    while hub.peers and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
     for peer in list(hub.peers):
         peer.shut(RESTART)
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
 
 from django.db.models import Count
 
@@ -132,29 +131,31 @@ def capacity_on(line: ServiceLine, now: datetime) -> Capacity:
         Conversation.objects.active().filter(line=line).values_list("worker_id", "claimed_at")
     )
     busy: dict[int, int] = {}
-    for worker_id, _claimed_at in active:
-        busy[worker_id] = busy.get(worker_id, 0) + 1
+    for worker_id, _since in active:
+        if worker_id is not None:
+            busy[worker_id] = busy.get(worker_id, 0) + 1
     return Capacity(
         free=sum(max(0, cap - busy.get(worker, 0)) for worker, cap in ready.items()),
         slots=sum(ready.values()),
-        elapsed=tuple(now - claimed_at for worker, claimed_at in active if worker in ready),
+        elapsed=tuple(now - since for worker, since in active if worker in ready and since),
         usual=usual_length(line),
     )
 
 
 def usual_length(line: ServiceLine) -> timedelta:
     """The median of the last chats, kept between 15 and 60 minutes; published figures at first."""
-    spans = [
+    spans = sorted(
         ended_at - claimed_at
         for ended_at, claimed_at in Conversation.objects.filter(
             line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False
         )
         .order_by("-ended_at")
         .values_list("ended_at", "claimed_at")[:SAMPLE]
-    ]
+        if ended_at and claimed_at
+    )
     if len(spans) < 10:
         return USUAL_LENGTH
-    return min(max(median(spans), timedelta(minutes=15)), timedelta(minutes=60))
+    return min(max(spans[len(spans) // 2], timedelta(minutes=15)), timedelta(minutes=60))
 
 
 def load(line: ServiceLine, now: datetime) -> opening.Load:

@@ -45,7 +45,7 @@ def read_messages(conversation: str, after: int, limit: int = PAGE) -> list[Mess
             client_id=client_id,
             author=author,
             name=name or "",
-            text=key.unseal(body, conversation, seq, author, "body"),
+            text=key.unseal(bytes(body), conversation, seq, author, "body"),
             at=iso(at),
         )
         for seq, client_id, author, name, body, at in rows

@@ -1,10 +1,13 @@
 """The two sockets."""
 
+from typing import Any
+
 from django.urls import path
 
 from chat.consumers import VisitorConsumer, WorkerConsumer
 
-websocket_urlpatterns = [
-    path("ws/visit/", VisitorConsumer.as_asgi()),
-    path("ws/desk/", WorkerConsumer.as_asgi()),
-]
+# Channels routes ASGI applications with Django's `path`, whose types know views only.
+visit: Any = VisitorConsumer.as_asgi()
+desk: Any = WorkerConsumer.as_asgi()
+
+websocket_urlpatterns: list[Any] = [path("ws/visit/", visit), path("ws/desk/", desk)]

@@ -174,8 +174,8 @@ class Watch:
             if peer.has_said_hello and (frame := frames.get(peer.worker_id)):
                 peer.tell(frame)
         for place in places:
-            if peer := waiting.get(place.conversation):
-                peer.tell_place(place)
+            if waiter := waiting.get(place.conversation):
+                waiter.tell_place(place)
 
 
 def _chunks(items: list[T]) -> Iterator[list[T]]:

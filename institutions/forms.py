@@ -25,6 +25,11 @@ class MeForm(forms.ModelForm):
             "chat_cap": _("Meer gesprekken tegelijk krijg je alleen als je dat zelf kiest."),
         }
 
+    def __init__(self, *args: Any, staff: Staff, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not staff.is_worker:
+            del self.fields["chat_cap"]
+
 
 class PersonForm(forms.ModelForm):
     """What a coordinator may change about a person."""

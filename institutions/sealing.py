@@ -74,7 +74,7 @@ class DataKey:
         return name, aes_key_wrap(key, self._raw)
 
     @classmethod
-    def unwrap(cls, name: str, wrapped: bytes) -> "DataKey":
+    def unwrap(cls, name: str, wrapped: bytes | memoryview) -> "DataKey":
         """Raises KeyMissing for an unknown id, SealBroken for a key that does not fit."""
         try:
             key = keyring()[name]
@@ -89,7 +89,7 @@ class DataKey:
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, text.encode(), _place(context))
 
-    def unseal(self, sealed: bytes, *context: object) -> str:
+    def unseal(self, sealed: bytes | memoryview, *context: object) -> str:
         sealed = bytes(sealed)
         try:
             return self._cipher.decrypt(

@@ -26,7 +26,7 @@ from chat.routing import websocket_urlpatterns
 sockets = OriginValidator(URLRouter(websocket_urlpatterns), settings.ORIGINS)
 
 
-async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+async def application(scope: Any, receive: Any, send: Any) -> None:
     start(asyncio.get_running_loop())
     if scope["type"] == "websocket":
         try:

@@ -28,8 +28,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff_required
 def me(request: HttpRequest) -> HttpResponse:
+    staff: Staff = request.staff  # type: ignore[attr-defined]
     user = User.objects.get(pk=request.user.pk)
-    form = MeForm(request.POST or None, instance=user)
+    form = MeForm(request.POST or None, instance=user, staff=staff)
     if request.method == "POST" and form.is_valid():
         # Only these columns: a coordinator may be changing the others at this moment.
         User.objects.filter(pk=user.pk).update(**form.cleaned_data)

@@ -119,7 +119,7 @@ def _server_of_module(
         DEMO="1",
         DATABASE_URL=f"sqlite:///{directory / 'klikvoor.sqlite3'}",
         STATIC_ROOT=str(static_root),
-        EMAIL_URL=f"filemail://{directory}/mail",
+        EMAIL_URL=f"filemail:///{directory}/mail",
     )
     server = Server(directory, env)
     yield server

@@ -1,5 +1,6 @@
 """Whatever comes in gets a clear answer, changes nothing, and never ends the socket with 1011."""
 
+import contextlib
 import json
 import uuid
 from typing import Any
@@ -57,18 +58,18 @@ NOT_UNDERSTOOD = [
 
 @pytest.mark.parametrize("frame", NOT_UNDERSTOOD, ids=lambda frame: frame[:40])
 def test_a_frame_that_is_not_a_command_is_not_understood(frame: str) -> None:
+    def read() -> None:
+        clean_text(parse(visitor_decoder, frame).text)
+
     with pytest.raises(BadCommand):
-        command = parse(visitor_decoder, frame)
-        clean_text(command.text)
+        read()
 
 
 @given(st.one_of(st.text(), st.binary()))
 def test_no_frame_raises_anything_but_bad_command(frame: str | bytes) -> None:
     for decoder in (visitor_decoder, worker_decoder):
-        try:
+        with contextlib.suppress(BadCommand):
             parse(decoder, frame)
-        except BadCommand:
-            pass
 
 
 plain = st.recursive(

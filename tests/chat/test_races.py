@@ -1,5 +1,6 @@
 """Two at once: threads on PostgreSQL, where nothing but the rules keeps them apart."""
 
+import itertools
 import threading
 import uuid
 from collections.abc import Callable
@@ -101,7 +102,7 @@ def test_claim_handover_and_leaving_at_once_keep_one_legal_history(
         ]
     )
     history = list(active_conversation.changes.values_list("old", "new"))
-    for (_, before), (after, _) in zip(history, history[1:], strict=False):
+    for (_, before), (after, _) in itertools.pairwise(history):
         assert before == after
     assert history[-1][1] == fresh().status
     assert len(history) == 3

@@ -460,6 +460,14 @@ def test_changing_oneself(anna, carla) -> None:
     assert "field-error" in client.post("/staff/me/", data | {"chat_cap": 9}).text
 
 
+def test_who_does_not_chat_has_no_number_of_chats(dirk) -> None:
+    client = sign_in(dirk)
+    data = {"name": "Dirk S", "chat_name": "Dirk", "chat_cap": 6, "language": "nl"}
+    assert client.post("/staff/me/", data).status_code == 302
+    dirk.refresh_from_db()
+    assert (dirk.name, dirk.chat_cap) == ("Dirk S", 2)
+
+
 def test_signing_out(anna) -> None:
     client = sign_in_fully(anna)
     key = client.session.session_key

@@ -24,7 +24,7 @@ SAME_ORIGIN = {"origin": ORIGIN, "sec-fetch-site": "same-origin"}
 
 
 @pytest.fixture
-def browser() -> Client:
+def newcomer() -> Client:
     """A browser that was never here before."""
     return Client(headers=SAME_ORIGIN)
 
@@ -85,9 +85,9 @@ def ask(browser: Client) -> None:
 
 
 def test_the_first_page_says_until_when_and_sets_no_cookie(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    response = browser.get("/")
+    response = newcomer.get("/")
     text = text_of(response)
     assert response.status_code == 200
     assert "De chat is open tot" in text
@@ -99,16 +99,16 @@ def test_the_first_page_says_until_when_and_sets_no_cookie(
     assert not Visitor.objects.exists()
 
 
-def test_from_click_to_queue_in_four_answers(browser: Client, open_hour: ConsultationHour) -> None:
-    started = act(browser, "start")
+def test_from_click_to_queue_in_four_answers(newcomer: Client, open_hour: ConsultationHour) -> None:
+    started = act(newcomer, "start")
     assert started.status_code == 303
     assert started["Location"] == "/?start=1"
-    assert browser.get("/?start=1")["Location"] == "/"
-    assert "Vraag 1 van 4" in text_of(browser.get("/"))
-    assert "Ben je nu veilig?" in go(browser, "answer", step=0, topic="family")
-    assert "Hoe zwaar voelt het nu?" in go(browser, "answer", step=1, safe="unsure")
-    assert "Hoe oud ben je?" in go(browser, "answer", step=2, heavy="2")
-    page = go(browser, "answer", step=3, age="12_14", words="ik snap het niet meer")
+    assert newcomer.get("/?start=1")["Location"] == "/"
+    assert "Vraag 1 van 4" in text_of(newcomer.get("/"))
+    assert "Ben je nu veilig?" in go(newcomer, "answer", step=0, topic="family")
+    assert "Hoe zwaar voelt het nu?" in go(newcomer, "answer", step=1, safe="unsure")
+    assert "Hoe oud ben je?" in go(newcomer, "answer", step=2, heavy="2")
+    page = go(newcomer, "answer", step=3, age="12_14", words="ik snap het niet meer")
     conversation = Conversation.objects.get()
     assert conversation.status == Conversation.Status.WAITING
     assert conversation.urgency == Conversation.Urgency.SOON
@@ -116,8 +116,9 @@ def test_from_click_to_queue_in_four_answers(browser: Client, open_hour: Consult
     assert not Intake.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_visit_has_exactly_one_cookie(
-    browser: Client, open_hour: ConsultationHour, anna: User
+    newcomer: Client, open_hour: ConsultationHour, anna: User
 ) -> None:
     cookies = set()
     for action, fields in (
@@ -129,17 +130,17 @@ def test_a_visit_has_exactly_one_cookie(
         ("post", {"client_id": uuid.uuid4(), "text": "hallo"}),
         ("leave", {}),
     ):
-        cookies |= set(act(browser, action, **fields).cookies)
-        cookies |= set(browser.get("/").cookies)
-        cookies |= set(browser.get("/privacy/").cookies)
+        cookies |= set(act(newcomer, action, **fields).cookies)
+        cookies |= set(newcomer.get("/").cookies)
+        cookies |= set(newcomer.get("/privacy/").cookies)
     assert cookies == {COOKIE}
-    assert set(browser.cookies) == {COOKIE}
+    assert set(newcomer.cookies) == {COOKIE}
 
 
 def test_the_cookie_is_only_for_this_session_and_for_no_script(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    cookie = act(browser, "start").cookies[COOKIE]
+    cookie = act(newcomer, "start").cookies[COOKIE]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
     assert cookie["path"] == "/"
@@ -149,46 +150,46 @@ def test_the_cookie_is_only_for_this_session_and_for_no_script(
 
 
 def test_a_browser_that_keeps_no_cookies_is_told_so(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    act(browser, "start")
-    browser.cookies.clear()
-    response = browser.get("/?start=1")
+    act(newcomer, "start")
+    newcomer.cookies.clear()
+    response = newcomer.get("/?start=1")
     assert response.status_code == 409
     assert "Je browser onthoudt deze site niet" in text_of(response)
 
 
-def test_reload_keeps_step_and_answers(browser: Client, open_hour: ConsultationHour) -> None:
-    ask(browser)
-    go(browser, "answer", step=0, topic="peers")
-    assert "Ben je nu veilig?" in text_of(browser.get("/"))
-    go(browser, "back", step=1)
-    assert 'value="peers" checked' in browser.get("/").content.decode()
+def test_reload_keeps_step_and_answers(newcomer: Client, open_hour: ConsultationHour) -> None:
+    ask(newcomer)
+    go(newcomer, "answer", step=0, topic="peers")
+    assert "Ben je nu veilig?" in text_of(newcomer.get("/"))
+    go(newcomer, "back", step=1)
+    assert 'value="peers" checked' in newcomer.get("/").content.decode()
 
 
-def test_one_question_or_all_can_be_skipped(browser: Client, open_hour: ConsultationHour) -> None:
-    ask(browser)
-    assert "Ben je nu veilig?" in go(browser, "skip", step=0)
-    assert "Je wacht op" in go(browser, "skip_all")
+def test_one_question_or_all_can_be_skipped(newcomer: Client, open_hour: ConsultationHour) -> None:
+    ask(newcomer)
+    assert "Ben je nu veilig?" in go(newcomer, "skip", step=0)
+    assert "Je wacht op" in go(newcomer, "skip_all")
     assert Conversation.objects.get().urgency == Conversation.Urgency.NORMAL
 
 
 def test_nothing_chosen_is_a_friendly_word_and_no_step(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    ask(browser)
+    ask(newcomer)
     with nothing_changes():
-        response = act(browser, "answer", step=0)
+        response = act(newcomer, "answer", step=0)
     assert response.status_code == 400
     assert "Je hebt nog niets gekozen" in text_of(response)
     assert "Waar wil je over praten?" in text_of(response)
 
 
-def test_the_last_page_may_stay_empty(browser: Client, open_hour: ConsultationHour) -> None:
-    ask(browser)
+def test_the_last_page_may_stay_empty(newcomer: Client, open_hour: ConsultationHour) -> None:
+    ask(newcomer)
     for step in range(3):
-        go(browser, "skip", step=step)
-    assert "Je wacht op" in go(browser, "answer", step=3, age="", words="  ")
+        go(newcomer, "skip", step=step)
+    assert "Je wacht op" in go(newcomer, "answer", step=3, age="", words="  ")
 
 
 @pytest.mark.parametrize(
@@ -201,13 +202,13 @@ def test_the_last_page_may_stay_empty(browser: Client, open_hour: ConsultationHo
     ],
 )
 def test_a_wrong_answer_is_explained_and_what_was_typed_stays(
-    browser: Client, open_hour: ConsultationHour, fields: dict[str, str], said: str
+    newcomer: Client, open_hour: ConsultationHour, fields: dict[str, str], said: str
 ) -> None:
-    ask(browser)
+    ask(newcomer)
     for step in range(3):
-        go(browser, "skip", step=step)
+        go(newcomer, "skip", step=step)
     with nothing_changes():
-        response = act(browser, "answer", step=3, **fields)
+        response = act(newcomer, "answer", step=3, **fields)
     assert response.status_code == 400
     assert said in text_of(response)
     if len(fields.get("words", "")) > 500:
@@ -215,12 +216,12 @@ def test_a_wrong_answer_is_explained_and_what_was_typed_stays(
 
 
 def test_five_hundred_letters_with_line_ends_fit(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    ask(browser)
+    ask(newcomer)
     for step in range(3):
-        go(browser, "skip", step=step)
-    go(browser, "answer", step=3, words="a\r\n" * 249 + "aa")
+        go(newcomer, "skip", step=step)
+    go(newcomer, "answer", step=3, words="a\r\n" * 249 + "aa")
     assert Conversation.objects.exists()
 
 
@@ -228,18 +229,18 @@ def test_five_hundred_letters_with_line_ends_fit(
 
 
 def test_danger_shows_the_help_lines_at_once_and_blocks_nothing(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    ask(browser)
-    assert "Goed dat je het zegt" not in go(browser, "skip", step=0)
-    page = go(browser, "answer", step=1, safe="no")
+    ask(newcomer)
+    assert "Goed dat je het zegt" not in go(newcomer, "skip", step=0)
+    page = go(newcomer, "answer", step=1, safe="no")
     assert "Goed dat je het zegt" in page
     assert "Je kunt ook gewoon doorgaan met de chat" in page
     assert "Hoe zwaar voelt het nu?" in page
-    later = go(browser, "skip", step=2)
+    later = go(newcomer, "skip", step=2)
     assert "Goed dat je het zegt" not in later
     assert "Nu in gevaar? Bel meteen:" in later
-    assert "Je wacht op" in go(browser, "skip_all")
+    assert "Je wacht op" in go(newcomer, "skip_all")
     assert Conversation.objects.get().urgency == Conversation.Urgency.NOW
 
 
@@ -247,56 +248,56 @@ def test_danger_shows_the_help_lines_at_once_and_blocks_nothing(
 
 
 def test_when_it_is_not_open_the_page_says_so_and_names_other_help(
-    browser: Client, line: ServiceLine
+    newcomer: Client, line: ServiceLine
 ) -> None:
-    text = text_of(browser.get("/"))
+    text = text_of(newcomer.get("/"))
     assert "De chat is nu dicht" in text
     assert "Begin met chatten" not in text
     assert "Nu hulp nodig?" in text
 
 
-def test_a_brand_without_a_line_is_closed(browser: Client, brand: Brand) -> None:
-    assert "De chat is nu niet open" in text_of(browser.get("/"))
+def test_a_brand_without_a_line_is_closed(newcomer: Client, brand: Brand) -> None:
+    assert "De chat is nu niet open" in text_of(newcomer.get("/"))
     with nothing_changes():
-        assert act(browser, "start").status_code == 409
+        assert act(newcomer, "start").status_code == 409
 
 
 def test_starting_when_it_just_closed_is_refused_and_keeps_nothing(
-    browser: Client, open_hour: ConsultationHour, closed: Any
+    newcomer: Client, open_hour: ConsultationHour, closed: Any
 ) -> None:
-    browser.get("/")
+    newcomer.get("/")
     closed()
     with nothing_changes():
-        response = act(browser, "start")
+        response = act(newcomer, "start")
     assert response.status_code == 409
     assert "niet open" in text_of(response)
     assert not response.cookies
 
 
 def test_when_it_closes_during_the_questions_the_answers_stay(
-    browser: Client, open_hour: ConsultationHour, closed: Any, anna: User, bilal: User
+    newcomer: Client, open_hour: ConsultationHour, closed: Any, anna: User, bilal: User
 ) -> None:
-    ask(browser)
-    go(browser, "answer", step=0, topic="violence")
+    ask(newcomer)
+    go(newcomer, "answer", step=0, topic="violence")
     closed()
-    page = go(browser, "skip_all")
+    page = go(newcomer, "skip_all")
     assert "je kunt er nu net niet in" in page
     assert "Nu hulp nodig?" in page
     assert not Conversation.objects.exists()
-    assert "je kunt er nu net niet in" in go(browser, "start")
+    assert "je kunt er nu net niet in" in go(newcomer, "start")
 
     from tests.people import be_present
 
     be_present(anna, bilal)
-    assert "De chat is weer open" in text_of(browser.get("/"))
-    assert "Je wacht op" in go(browser, "start")
+    assert "De chat is weer open" in text_of(newcomer.get("/"))
+    assert "Je wacht op" in go(newcomer, "start")
     assert Conversation.objects.get().urgency == Conversation.Urgency.SOON
 
 
 def test_a_coordinator_who_closes_it_by_hand_closes_this_page_too(
-    browser: Client, open_hour: ConsultationHour, line: ServiceLine, dirk: User
+    newcomer: Client, open_hour: ConsultationHour, line: ServiceLine, dirk: User
 ) -> None:
-    ask(browser)
+    ask(newcomer)
     OpenOverride.objects.create(
         line=line,
         is_open=False,
@@ -304,7 +305,7 @@ def test_a_coordinator_who_closes_it_by_hand_closes_this_page_too(
         reason="brandalarm",
         author=dirk,
     )
-    page = go(browser, "skip_all")
+    page = go(newcomer, "skip_all")
     assert "je kunt er nu net niet in" in page
     assert "brandalarm" not in page
 
@@ -312,29 +313,29 @@ def test_a_coordinator_who_closes_it_by_hand_closes_this_page_too(
 # --- Double clicks, stale pages, strangers ------------------------------------------------------
 
 
-def test_a_double_click_starts_one_visit(browser: Client, open_hour: ConsultationHour) -> None:
-    act(browser, "start")
-    act(browser, "start")
+def test_a_double_click_starts_one_visit(newcomer: Client, open_hour: ConsultationHour) -> None:
+    act(newcomer, "start")
+    act(newcomer, "start")
     assert Visitor.objects.count() == 1
     assert Intake.objects.count() == 1
 
 
 def test_a_double_click_on_the_last_button_starts_one_chat(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    ask(browser)
-    go(browser, "skip_all")
+    ask(newcomer)
+    go(newcomer, "skip_all")
     for action in ("skip_all", "start", "skip", "answer"):
-        assert "Je wacht op" in go(browser, action, step=3)
+        assert "Je wacht op" in go(newcomer, action, step=3)
     assert Conversation.objects.count() == 1
 
 
 def test_a_stale_page_is_told_where_the_visit_is(
-    browser: Client, open_hour: ConsultationHour
+    newcomer: Client, open_hour: ConsultationHour
 ) -> None:
-    ask(browser)
-    go(browser, "answer", step=0, topic="family")
-    go(browser, "answer", step=1, safe="yes")
+    ask(newcomer)
+    go(newcomer, "answer", step=0, topic="family")
+    go(newcomer, "answer", step=1, safe="yes")
     for action, fields in (
         ("answer", {"step": 0, "topic": "peers"}),
         ("answer", {"step": 1, "safe": "no"}),
@@ -350,7 +351,7 @@ def test_a_stale_page_is_told_where_the_visit_is(
         ("new", {}),
     ):
         with nothing_changes():
-            response = act(browser, action, **fields)
+            response = act(newcomer, action, **fields)
         assert response.status_code == 409, action
         assert 'role="alert"' in response.content.decode(), action
         assert "Hoe zwaar voelt het nu?" in text_of(response), action
@@ -371,11 +372,11 @@ def test_a_stale_page_is_told_where_the_visit_is(
     ],
 )
 def test_what_is_not_understood_is_said_and_changes_nothing(
-    browser: Client, open_hour: ConsultationHour, fields: dict[str, str]
+    newcomer: Client, open_hour: ConsultationHour, fields: dict[str, str]
 ) -> None:
-    ask(browser)
+    ask(newcomer)
     with nothing_changes():
-        response = browser.post("/", fields)
+        response = newcomer.post("/", fields)
     assert response.status_code == 400
     assert "Dat begreep de site niet" in text_of(response)
 
@@ -386,12 +387,12 @@ def test_what_is_not_understood_is_said_and_changes_nothing(
 )
 @pytest.mark.parametrize("token", ["", "not-a-token", "x" * 5000])
 def test_without_a_visit_everything_leads_back_to_the_beginning(
-    browser: Client, open_hour: ConsultationHour, action: str, token: str
+    newcomer: Client, open_hour: ConsultationHour, action: str, token: str
 ) -> None:
     if token:
-        browser.cookies[COOKIE] = token
+        newcomer.cookies[COOKIE] = token
     with nothing_changes():
-        response = act(browser, action, step=0, text="x", client_id=uuid.uuid4())
+        response = act(newcomer, action, step=0, text="x", client_id=uuid.uuid4())
     assert response.status_code == 409
     assert "Je bezoek is voorbij" in text_of(response)
     assert "Begin met chatten" in text_of(response)
@@ -432,11 +433,11 @@ def test_another_site_cannot_act_in_a_visit(
             assert act(browser, action).status_code == 403
 
 
-def test_other_methods_are_refused(browser: Client, brand: Brand) -> None:
-    assert browser.put("/").status_code == 405
-    assert browser.delete("/").status_code == 405
-    assert browser.head("/").status_code == 200
-    assert browser.post("/privacy/").status_code in (403, 405)
+def test_other_methods_are_refused(newcomer: Client, brand: Brand) -> None:
+    assert newcomer.put("/").status_code == 405
+    assert newcomer.delete("/").status_code == 405
+    assert newcomer.head("/").status_code == 200
+    assert newcomer.post("/privacy/").status_code in (403, 405)
 
 
 # --- Waiting and talking by plain forms ---------------------------------------------------------
@@ -631,17 +632,17 @@ def test_starting_again_after_a_chat_needs_the_button_for_it(after_chat: Client)
 # --- Language -----------------------------------------------------------------------------------
 
 
-def test_english_from_the_first_page_on(browser: Client, open_hour: ConsultationHour) -> None:
-    response = act(browser, "language", language="en")
+def test_english_from_the_first_page_on(newcomer: Client, open_hour: ConsultationHour) -> None:
+    response = act(newcomer, "language", language="en")
     assert response.status_code == 303
-    assert '<html lang="en">' in browser.get("/").content.decode()
-    assert "What would you like to talk about?" in go(browser, "start")
-    assert '<html lang="en">' in browser.get("/privacy/").content.decode()
+    assert '<html lang="en">' in newcomer.get("/").content.decode()
+    assert "What would you like to talk about?" in go(newcomer, "start")
+    assert '<html lang="en">' in newcomer.get("/privacy/").content.decode()
     assert Visitor.objects.get().language == "en"
 
 
-def test_choosing_dutch_first_needs_no_cookie(browser: Client, brand: Brand) -> None:
-    response = act(browser, "language", language="nl")
+def test_choosing_dutch_first_needs_no_cookie(newcomer: Client, brand: Brand) -> None:
+    response = act(newcomer, "language", language="nl")
     assert not response.cookies
     assert not Visitor.objects.exists()
 

@@ -13,6 +13,4 @@ from django.urls import path
 from bench.yardsticks.conventional.consumers import ChatConsumer
 
 sockets = URLRouter([path("ws/<str:conversation>/<str:author>/", ChatConsumer.as_asgi())])
-application = ProtocolTypeRouter(
-    {"http": pages, "websocket": AllowedHostsOriginValidator(sockets)}
-)
+application = ProtocolTypeRouter({"http": pages, "websocket": AllowedHostsOriginValidator(sockets)})

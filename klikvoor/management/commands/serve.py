@@ -75,9 +75,9 @@ class Command(BaseCommand):
         self.stdout.write("Klikvoor serves.")
 
     def _stop(self, seconds: float) -> None:
-        async def stop() -> None:
-            await process.drain(seconds)
-            process.stop()
-            reactor.stop()
+        self._stopping = asyncio.ensure_future(self._drain_and_stop(seconds))
 
-        self._stopping = asyncio.ensure_future(stop())
+    async def _drain_and_stop(self, seconds: float) -> None:
+        await process.drain(seconds)
+        process.stop()
+        reactor.stop()

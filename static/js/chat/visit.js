@@ -47,7 +47,8 @@ function write(node, text) {
 
 /** Load the page anew; never in a quick loop, whatever the server says. */
 function reload() {
-  if (isDone) return;
+  // Whoever is on the way out (triage/exit.js) must not be brought back by the end of the visit.
+  if (isDone || document.documentElement.classList.contains("is-leaving")) return;
   isDone = true;
   connection.stop();
   const again = performance.getEntriesByType("navigation")[0]?.type === "reload";
@@ -269,16 +270,14 @@ function lineChanged(state, code) {
     if (code) reload();
     return;
   }
-  clearTimeout(lineTimer);
-  if (state === "open") {
-    if (!part("line").hidden) announce(texts.back);
-    tellLine("");
-  } else if (state === "polling") {
-    tellLine(texts.polling);
-  } else if (part("line").hidden || part("line").textContent !== texts.offline) {
-    lineTimer = setTimeout(() => tellLine(texts.offline), PATIENCE);
-  }
-  if (state === "open" || state === "polling") {
+  if (state !== "open" && state !== "polling") {
+    // Every attempt changes the state: the first loss counts, and later ones must not put it off.
+    lineTimer ||= setTimeout(() => tellLine(texts.offline), PATIENCE);
+  } else {
+    clearTimeout(lineTimer);
+    lineTimer = 0;
+    if (state === "open" && !part("line").hidden) announce(texts.back);
+    tellLine(state === "open" ? "" : texts.polling);
     seenSent = 0;
     write(part("stop-error"), "");
     outbox.resend();
