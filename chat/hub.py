@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from channels.layers import get_channel_layer
+from channels.layers import BaseChannelLayer, get_channel_layer
 from django.conf import settings
 
 from chat.database import in_pool
@@ -144,17 +144,23 @@ class Hub:
         for attempt in (1, 2):
             # The first send after Redis restarted fails on the old connection.
             try:
-                await get_channel_layer().group_send(GROUP, message)
+                await self._layer().group_send(GROUP, message)
                 return
             except Exception as error:  # the layer is a doorbell: the watch finds what it lost
                 if attempt == 2:
                     log.warning("other processes were not told: %s", type(error).__name__)
 
+    def _layer(self) -> BaseChannelLayer:
+        layer = get_channel_layer()
+        if layer is None:
+            raise RuntimeError("no channel layer is configured")
+        return layer
+
     async def _listen(self) -> None:
         """Hear the other processes; subscribe again whenever Redis was away."""
         while True:
             try:
-                layer = get_channel_layer()
+                layer = self._layer()
                 channel = await layer.new_channel()
                 await layer.group_add(GROUP, channel)
                 while True:
@@ -195,9 +201,9 @@ async def _unseal(event: MessagePosted) -> str | None:
     if not sealed:
         return None
     try:
-        key = data_keys.known(event.conversation) or await in_pool(
-            data_keys.open, event.conversation
-        )
+        key = data_keys.known(event.conversation)
+        if key is None:
+            key = await in_pool(data_keys.open, event.conversation)
         return key.unseal(sealed, *_place(event))
     except Exception as error:
         log.warning("a relayed message did not open: %s", type(error).__name__)

@@ -95,8 +95,8 @@ def erase_old_texts(now: datetime) -> int:
     keys = ConversationKey.objects.filter(conversation__in=old)
     erased = list(keys.values_list("pk", flat=True)[:1000])
     ConversationKey.objects.filter(pk__in=erased).delete()
-    for pk in erased:
-        data_keys.forget(pk)
+    for erased_id in erased:
+        data_keys.forget(erased_id)
     for conversation in old.filter(
         Q(messages__isnull=False) | Q(notes__isnull=False) | Q(sealed_intake__isnull=False)
     ).distinct()[:1000]:

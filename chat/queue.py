@@ -93,7 +93,7 @@ def expected_waits(capacity: Capacity, count: int) -> list[int | None]:
     if not frees_at:
         frees_at = [soonest]
     heapq.heapify(frees_at)
-    waits = []
+    waits: list[int | None] = []
     for _ in range(count):
         wait = frees_at[0]
         heapq.heapreplace(frees_at, wait + capacity.usual)

@@ -218,7 +218,7 @@ def _tell(outcomes: list[tuple[Post, Outcome]], seen: list[Seen]) -> None:
 
 def _store(posts: list[Post], marks: list[Mark]) -> Batch:
     now = datetime.now(UTC)
-    ids = sorted({item.conversation for item in (*posts, *marks)})
+    ids = sorted({post.conversation for post in posts} | {mark.conversation for mark in marks})
     batch = Batch(now=now, rows=_lock(ids), known=_known(posts))
     for post in posts:
         batch.outcomes.append((post, _place(batch, post)))

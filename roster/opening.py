@@ -461,7 +461,7 @@ def _facts(
         .filter(line=line, end__gt=now)
         .with_rostered(now)
         # An hour to come that has too few people neither opens the chat nor may be promised.
-        .exclude(start__gt=now, rostered__lt=models.F("min_staff"))
+        .exclude(start__gt=now, rostered__lt=models.F("min_staff"))  # type: ignore[misc]
         .order_by("start", "pk")
         .values_list("start", "end", "min_staff", "rostered")[:_LOOK_AHEAD]
     )

@@ -80,4 +80,4 @@ class Command(BaseCommand):
     async def _drain_and_stop(self, seconds: float) -> None:
         await process.drain(seconds)
         process.stop()
-        reactor.stop()
+        reactor.stop()  # type: ignore[misc]  # twisted's reactor is a module that says it is a class
