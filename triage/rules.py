@@ -38,24 +38,42 @@ class Assessment:
 def assess(data: Mapping[str, Any], answers: Mapping[str, str], language: str = "nl") -> Assessment:
     """Weigh answers (code of the question: code of the option, or own words) by the data's rules."""
     weights = weigh(data, answers)
-    found = [
+    holding = [
         rule
         for rule in data["rules"]
         if all(weights.get(code, 0) >= least for code, least in rule["at_least"].items())
     ]
-    found += [
+    written = [
         group
         for group in data["words"]
         if says(answers.get(group["question"], ""), group["phrases"])
     ]
+    found = holding + written
     heaviest = max((LEVELS.index(rule["urgency"]) for rule in found), default=0)
+    # "Not sure whether safe" holds as well wherever "not safe" does: the worker reads the stronger.
+    said = [rule for rule in holding if not any(_outdoes(other, rule) for other in holding)]
+    said = (said or holding) + written
     # The heaviest reason first, and each sentence once.
-    found.sort(key=lambda rule: -LEVELS.index(rule["urgency"]))
-    reasons = dict.fromkeys(rule["reason"][language] for rule in found)
+    said.sort(key=lambda rule: -LEVELS.index(rule["urgency"]))
+    reasons = dict.fromkeys(rule["reason"][language] for rule in said)
     return Assessment(
         urgency=LEVELS[heaviest],
         reasons=tuple(reasons),
         danger=any(rule.get("danger", False) for rule in found),
+    )
+
+
+def _outdoes(rule: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Does `rule` say more about the same: all of `other` and more, or heavier answers to the
+    questions that they share, without being less urgent?"""
+    least, others = rule["at_least"], other["at_least"]
+    shared = [(least[code], others[code]) for code in others if code in least]
+    return (
+        least != others
+        and all(own >= its for own, its in shared)
+        and (len(shared) == len(others) or any(own > its for own, its in shared))
+        and LEVELS.index(rule["urgency"]) >= LEVELS.index(other["urgency"])
+        and rule.get("danger", False) >= other.get("danger", False)
     )
 
 

@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 # What the codes in details are called on the screen.
 ROLES = {"worker": _("hulpverlener"), "coordinator": _("coördinator")}
+DEEDS = {
+    "queue": _("naar de wachtrij"),
+    "registered": _("geregistreerd"),
+    "finished": _("gesprek is klaar"),
+    "referred": _("doorverwezen"),
+    "visitor_left": _("jongere is weg"),
+    "time": _("het spreekuur is voorbij"),
+    "misuse": _("misbruik"),
+    "open": _("open gezet"),
+    "closed": _("dicht gezet"),
+    "withdrawn": _("het rooster bepaalt weer"),
+}
 FIELDS = {
     "name": _("naam"),
     "chat_name": _("naam in de chat"),
@@ -84,7 +96,7 @@ class AuditEvent(models.Model):
 
     @property
     def explanation(self) -> str:
-        """The detail in words, as far as it is about people; else the code itself."""
+        """The detail in words; a code of another version as it is."""
         words = self.detail.split()
         if self.verb == self.Verb.ROLES and len(words) == 1:
             role = ROLES.get(self.detail[1:], self.detail[1:])
@@ -94,6 +106,10 @@ class AuditEvent(models.Model):
             role, number = words
             sentence = _("als %(role)s, uitnodiging %(number)s")
             return str(sentence) % {"role": ROLES.get(role, role), "number": number}
+        if self.verb == self.Verb.HAND_OVER and self.detail.isdigit():
+            return str(_("naar een collega"))
+        if words and words[-1] in DEEDS:
+            return str(DEEDS[words[-1]])
         if self.verb == self.Verb.CHANGE:
             return ", ".join(str(FIELDS.get(word, word)) for word in words)
         return self.detail

@@ -18,10 +18,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import BrowserContext, Page
+from playwright.async_api import BrowserContext, Page, expect
 
 from tests.browser.pages import DESKTOP, PHONE, OpenPage
 from tests.servers import Server, environment
+
+# Two cores may be busy with other tests as well; what never comes still fails.
+expect.set_options(timeout=15_000)
 
 # --- The browser --------------------------------------------------------------------------------
 

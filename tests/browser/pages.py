@@ -79,6 +79,7 @@ class OpenPage:
 
 async def assert_accessible(page: Page) -> None:
     """Fail on everything that axe finds, and on a page that scrolls sideways."""
+    await page.wait_for_load_state("load")  # without its styles a page has other colours
     results = await Axe().run(
         page,
         options={

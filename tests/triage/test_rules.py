@@ -43,6 +43,14 @@ def test_answers_give_an_urgency(answers: dict[str, str], urgency: str, danger: 
     assert bool(assessment.reasons) == (urgency != "normal")
 
 
+def test_a_weaker_reason_that_a_stronger_one_contains_is_not_said_as_well() -> None:
+    assert assess(safe="no").reasons == ("Zegt nu niet veilig te zijn",)
+    assert assess(safe="no", heavy="5").reasons == (
+        "Zegt nu niet veilig te zijn",
+        "Houdt het bijna niet vol",
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "urgency"),
     [
@@ -85,9 +93,11 @@ def test_own_words_raise_the_urgency_unless_they_are_denied(words: str, urgency:
 
 def test_reasons_are_sentences_with_the_heaviest_first_and_each_once() -> None:
     assessment = assess(topic="violence", safe="no", heavy="5", words="hij slaat me, hij schopt me")
-    assert assessment.reasons[0] == "Zegt nu niet veilig te zijn"
-    assert len(set(assessment.reasons)) == len(assessment.reasons)
-    assert "Gaat over geweld, of over weg zijn van huis" in assessment.reasons[-3:]
+    assert assessment.reasons == (
+        "Zegt nu niet veilig te zijn",
+        "Geweld of weg van huis, en houdt het bijna niet vol",
+        "Schrijft over geweld, misbruik of bedreiging",
+    )
     english = rules.assess(DATA, {"safe": "no"}, "en")
     assert english.reasons[0] == "Says not to be safe now"
 
