@@ -20,6 +20,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext, Page, expect
 
+from tests.browser.modules import Line, blank_page
 from tests.browser.pages import DESKTOP, PHONE, OpenPage
 from tests.servers import Server, environment
 
@@ -107,6 +108,17 @@ def worker_page(server: Server, open_page: OpenPage) -> Callable[..., Awaitable[
         return page
 
     return sign_in
+
+
+@pytest.fixture
+def line() -> Line:
+    return Line()
+
+
+@pytest_asyncio.fixture
+async def blank(open_page: OpenPage, line: Line) -> Page:
+    """A phone with an empty page that can import our modules."""
+    return await blank_page(open_page, line, PHONE)
 
 
 # --- The server ---------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ its own transaction, leaves a `StatusChange`, and tells the open windows after t
 Messages are the exception: they go through `chat/writer.py`, which groups them.
 """
 
-import secrets
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat import events
+from chat.models.refused import Refused
+from chat.models.visitor import Visitor, random_id
+from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
-from institutions.sealing import DataKey, keyed_hash
+from institutions.sealing import DataKey
 from roster.models import LEASE, Presence, ServiceLine
 
 if TYPE_CHECKING:
@@ -30,71 +32,6 @@ WORKER_LOST = timedelta(seconds=90)
 VISITOR_LOST = timedelta(seconds=120)
 # A chat that was handed to one colleague is everybody's after this long.
 RESERVED = timedelta(seconds=90)
-
-
-class Refused(Exception):
-    """A verb that may not happen now. `code` is in the protocol (docs/protocol.md)."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
-def random_id() -> str:
-    """Return 128 random bits as 22 letters, digits, - and _: says nothing, cannot be guessed."""
-    return secrets.token_urlsafe(16)
-
-
-class Epoch(models.Model):
-    """One row with a random value that a restored backup gets anew, so that browsers reload."""
-
-    value = models.CharField(max_length=22, default=random_id)
-
-    def __str__(self) -> str:
-        return self.value
-
-    @classmethod
-    def current(cls) -> str:
-        return cls.objects.get_or_create(pk=1)[0].value
-
-
-class Visitor(models.Model):
-    """A young person's visit: a random token in a cookie, of which only a keyed hash is here."""
-
-    token_hash = models.CharField(max_length=64, unique=True, null=True)
-    brand = models.ForeignKey(Brand, on_delete=models.CASCADE, related_name="+")
-    language = models.CharField(max_length=2, default="nl")
-    created_at = models.DateTimeField(default=timezone.now)
-
-    def __str__(self) -> str:
-        return f"visitor {self.pk}"
-
-    @classmethod
-    def begin(cls, brand: Brand, language: str) -> tuple["Visitor", str]:
-        """Return a new visitor and the token for the cookie (256 random bits)."""
-        token = secrets.token_urlsafe(32)
-        visitor = cls.objects.create(
-            brand=brand, language=language, token_hash=keyed_hash("visit", token)
-        )
-        return visitor, token
-
-    @classmethod
-    def find(cls, token: str) -> "Visitor | None":
-        if not token or len(token) > 64:
-            return None
-        return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
-
-    def conversation(self) -> "Conversation | None":
-        """The one that this visit is about: the newest."""
-        return self.conversations.order_by("-created_at", "-pk").first()
-
-    def leave(self) -> None:
-        """End the visit: nothing leads from the browser to the conversation any more."""
-        with transaction.atomic():
-            for conversation in self.conversations.live():
-                conversation.abandon(reason="left")
-            Visitor.objects.filter(pk=self.pk).update(token_hash=None)
-            events.publish(events.VisitEnded(visitor=self.pk))
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -474,98 +411,6 @@ class Conversation(models.Model):
         return timezone.now() - self.visitor_seen_at <= LEASE
 
 
-class ConversationKey(models.Model):
-    """The wrapped data key, in a table of its own so that its backups can be kept shorter."""
-
-    conversation = models.OneToOneField(
-        Conversation, on_delete=models.CASCADE, primary_key=True, related_name="key"
-    )
-    sealing_key = models.CharField(max_length=16, db_index=True)
-    wrapped = models.BinaryField()
-
-    def __str__(self) -> str:
-        return f"key of {self.pk}"
-
-    @classmethod
-    def keep(cls, conversation_id: str, data_key: DataKey) -> None:
-        name, wrapped = data_key.wrap()
-        cls.objects.create(conversation_id=conversation_id, sealing_key=name, wrapped=wrapped)
-
-    def open(self) -> DataKey:
-        return DataKey.unwrap(self.sealing_key, self.wrapped)
-
-
-class Message(models.Model):
-    """One numbered line. Written by `chat/writer.py` only; `body` opens at its own place only."""
-
-    class Author(models.TextChoices):
-        VISITOR = "visitor"
-        WORKER = "worker"
-
-    conversation = models.ForeignKey(
-        Conversation, on_delete=models.CASCADE, related_name="messages"
-    )
-    seq = models.PositiveIntegerField()
-    client_id = models.CharField(max_length=36)
-    author = models.CharField(max_length=7, choices=Author.choices)
-    worker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
-    )
-    body = models.BinaryField()
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["conversation", "seq"]
-        constraints = [
-            models.UniqueConstraint(fields=["conversation", "seq"], name="one_message_per_number"),
-            models.UniqueConstraint(
-                fields=["conversation", "client_id"], name="one_message_per_client_id"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.conversation_id} {self.seq}"
-
-
-class Note(models.Model):
-    """What staff write for each other about a conversation; no visitor ever sees it."""
-
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="notes")
-    client_id = models.CharField(max_length=36)
-    worker = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    body = models.BinaryField()
-    at = models.DateTimeField(default=timezone.now)
-
-    class Meta:
-        ordering = ["pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["conversation", "client_id"], name="one_note_per_client_id"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"note {self.pk}"
-
-    @classmethod
-    def add(cls, conversation: Conversation, worker: Any, text: str, *, client_id: str) -> "Note":
-        """Store a note once per `client_id` and tell the workers who have the chat open."""
-        with transaction.atomic():
-            if known := conversation.notes.filter(client_id=client_id).first():
-                if known.worker_id != worker.pk or known.text() != text:
-                    raise Refused("id_reused")
-                return known
-            body = conversation.data_key().seal(text, conversation.pk, client_id, "note")
-            note = conversation.notes.create(client_id=client_id, worker=worker, body=body)
-            events.publish(events.NoteAdded(conversation=conversation.pk))
-        return note
-
-    def text(self) -> str:
-        return self.conversation.data_key().unseal(
-            self.body, self.conversation_id, self.client_id, "note"
-        )
-
-
 class StatusChange(models.Model):
     """One row per change of status: history, figures and audit in one. Holds no text."""
 
@@ -584,21 +429,3 @@ class StatusChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.old} to {self.new}"
-
-
-class QuickReply(models.Model):
-    """A ready sentence at the desk: the platform's (no institution) or one institution's."""
-
-    institution = models.ForeignKey(
-        Institution, on_delete=models.CASCADE, null=True, blank=True, related_name="quick_replies"
-    )
-    shortcut = models.CharField(max_length=20)
-    text = models.CharField(max_length=1000)
-    language = models.CharField(max_length=2, default="nl")
-
-    class Meta:
-        ordering = ["institution", "shortcut", "pk"]
-        verbose_name_plural = "quick replies"
-
-    def __str__(self) -> str:
-        return self.shortcut

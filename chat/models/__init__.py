@@ -1,0 +1,30 @@
+"""Conversations: who visits, what can happen, what was written."""
+
+from chat.models.conversation import (
+    RESERVED,
+    VISITOR_LOST,
+    WORKER_LOST,
+    Conversation,
+    ConversationQuerySet,
+    StatusChange,
+)
+from chat.models.refused import Refused
+from chat.models.visitor import Epoch, Visitor, random_id
+from chat.models.words import ConversationKey, Message, Note, QuickReply
+
+__all__ = [
+    "RESERVED",
+    "VISITOR_LOST",
+    "WORKER_LOST",
+    "Conversation",
+    "ConversationKey",
+    "ConversationQuerySet",
+    "Epoch",
+    "Message",
+    "Note",
+    "QuickReply",
+    "Refused",
+    "StatusChange",
+    "Visitor",
+    "random_id",
+]

@@ -1,0 +1,71 @@
+"""A young person's visit, and what the whole site shares with every browser."""
+
+import secrets
+from typing import TYPE_CHECKING
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from chat import events
+from institutions.models import Brand
+from institutions.sealing import keyed_hash
+
+if TYPE_CHECKING:
+    from chat.models.conversation import Conversation
+
+
+def random_id() -> str:
+    """Return 128 random bits as 22 letters, digits, - and _: says nothing, cannot be guessed."""
+    return secrets.token_urlsafe(16)
+
+
+class Epoch(models.Model):
+    """One row with a random value that a restored backup gets anew, so that browsers reload."""
+
+    value = models.CharField(max_length=22, default=random_id)
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def current(cls) -> str:
+        return cls.objects.get_or_create(pk=1)[0].value
+
+
+class Visitor(models.Model):
+    """A young person's visit: a random token in a cookie, of which only a keyed hash is here."""
+
+    token_hash = models.CharField(max_length=64, unique=True, null=True)
+    brand = models.ForeignKey(Brand, on_delete=models.CASCADE, related_name="+")
+    language = models.CharField(max_length=2, default="nl")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"visitor {self.pk}"
+
+    @classmethod
+    def begin(cls, brand: Brand, language: str) -> tuple["Visitor", str]:
+        """Return a new visitor and the token for the cookie (256 random bits)."""
+        token = secrets.token_urlsafe(32)
+        visitor = cls.objects.create(
+            brand=brand, language=language, token_hash=keyed_hash("visit", token)
+        )
+        return visitor, token
+
+    @classmethod
+    def find(cls, token: str) -> "Visitor | None":
+        if not token or len(token) > 64:
+            return None
+        return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
+
+    def conversation(self) -> "Conversation | None":
+        """The one that this visit is about: the newest."""
+        return self.conversations.order_by("-created_at", "-pk").first()
+
+    def leave(self) -> None:
+        """End the visit: nothing leads from the browser to the conversation any more."""
+        with transaction.atomic():
+            for conversation in self.conversations.live():
+                conversation.abandon(reason="left")
+            Visitor.objects.filter(pk=self.pk).update(token_hash=None)
+            events.publish(events.VisitEnded(visitor=self.pk))
