@@ -16,26 +16,34 @@ from django.utils import timezone
 
 from chat import jobs as chat_jobs
 from chat.database import in_pool
+from chat.models import WORKER_LOST
 from roster import jobs as roster_jobs
 from triage.models import forget_old as forget_old_intakes
 
 log = logging.getLogger("klikvoor.tick")
 
+# Browsers come back within 30 s and half as much again; nobody is lost sooner than this anyway.
+CALM_SECONDS = WORKER_LOST.total_seconds()
+
 
 @dataclass
 class Job:
-    """Something that runs about every `seconds`; `due_at` is on the loop's clock."""
+    """Something that runs about every `seconds`; `due_at` is on the loop's clock.
+
+    `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
+    """
 
     run: Callable[[datetime], object]
     seconds: float
+    judges: bool = False
     due_at: float = 0.0
 
 
 def jobs() -> list[Job]:
     """Return everything that the clock does, most urgent first."""
     due = [
-        Job(chat_jobs.return_lost_chats, 5),
-        Job(chat_jobs.end_lost_visits, 10),
+        Job(chat_jobs.return_lost_chats, 5, judges=True),
+        Job(chat_jobs.end_lost_visits, 10, judges=True),
         Job(chat_jobs.ring_after_reservations, 5),
         Job(chat_jobs.evaluate_openings, 5),
         Job(chat_jobs.end_waiting_after_hours, 60),
@@ -54,16 +62,32 @@ def jobs() -> list[Job]:
 
 async def tick_forever() -> None:
     """Run each job when it is due; one that fails is logged and tried again next time."""
-    loop = asyncio.get_running_loop()
-    todo = jobs()
+    tick = Tick(jobs())
     while True:
-        for job in todo:
-            if loop.time() < job.due_at:
+        await tick.run_due()
+        # Jittered, so that several processes do not tick in step.
+        await asyncio.sleep(random.uniform(0.8, 1.2))  # noqa: S311
+
+
+class Tick:
+    """The jobs of one process, and since when nothing went wrong.
+
+    After an outage every lease has run out, of people who are only just coming back. So nobody is
+    called lost before the clock ran undisturbed for as long as that takes.
+    """
+
+    def __init__(self, todo: list[Job]) -> None:
+        self.todo = todo
+        self.calm_at = asyncio.get_running_loop().time() + CALM_SECONDS
+
+    async def run_due(self) -> None:
+        loop = asyncio.get_running_loop()
+        for job in self.todo:
+            if loop.time() < max(job.due_at, self.calm_at if job.judges else 0.0):
                 continue
             job.due_at = loop.time() + job.seconds
             try:
                 await in_pool(job.run, timezone.now())
             except Exception as error:
+                self.calm_at = loop.time() + CALM_SECONDS
                 log.error("the job %s failed", job.run.__name__, exc_info=error)
-        # Jittered, so that several processes do not tick in step.
-        await asyncio.sleep(random.uniform(0.8, 1.2))  # noqa: S311
