@@ -17,6 +17,8 @@ import psutil
 from bench.load import Broken, Seat
 
 ROOT = Path(__file__).resolve().parent.parent
+# Hides what only tests install, from servers that would do more because of it.
+AS_INSTALLED = ROOT / "bench/as_installed"
 START_SECONDS = 60
 STOP_SECONDS = 5
 # What a person may send in ten seconds is limited; the load plays many people at each socket.
@@ -52,6 +54,9 @@ class Server:
     def environment(self, port: int) -> dict[str, str]:
         return {}
 
+    def libraries(self) -> dict[str, str]:
+        return {} if self.kind == "uvicorn" else {"PYTHONPATH": str(AS_INSTALLED)}
+
     def command(self, port: int) -> list[str]:
         if self.kind == "uvicorn":
             return ["-m", "uvicorn", self.application, "--port", str(port), *UVICORN.split()]
@@ -83,7 +88,7 @@ class Server:
                 process = psutil.Popen(
                     [sys.executable, *self.command(port)],
                     cwd=ROOT,
-                    env=clean(self.environment(port)),
+                    env=clean(self.environment(port) | self.libraries()),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

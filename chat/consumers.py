@@ -10,6 +10,7 @@ answers with an error of ours and never dies with 1011.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Coroutine, Generator
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -29,6 +30,38 @@ HELLO_SECONDS = 10.0
 NO_HELLO = 4408
 # What may wait for a window that does not read; then it is cut off and comes back with `hello`.
 SEND_LIMIT = 256 * 1024
+
+
+class Rest(Awaitable[None]):
+    """What is left to do of a coroutine that `begin` began and that had to wait for something."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waits_for: Any) -> None:
+        self.coroutine = coroutine
+        self.waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            while True:
+                try:
+                    found = yield self.waits_for
+                except BaseException as error:
+                    self.waits_for = self.coroutine.throw(error)
+                else:
+                    self.waits_for = self.coroutine.send(found)
+        except StopIteration:
+            return
+
+
+def begin(coroutine: Coroutine[Any, Any, Any]) -> Rest | None:
+    """Run a coroutine until it waits; None when it came to its end without.
+
+    Servers almost always take a frame without waiting. A task for each frame would cost as much as
+    all that the application does with it (Python 3.12 has eager tasks for this).
+    """
+    try:
+        return Rest(coroutine, coroutine.send(None))
+    except StopIteration:
+        return None
 
 
 class ChatConsumer(AsyncConsumer):
@@ -86,7 +119,15 @@ class ChatConsumer(AsyncConsumer):
     # --- Out ------------------------------------------------------------------------------------
 
     def _put(self, frame: str) -> None:
-        """Queue a frame; a task that lives as long as the queue writes it. Never waits."""
+        """Write a frame at once, or queue it behind what still waits to be written. Never waits."""
+        if not self._outgoing and not self._is_writing:
+            try:
+                rest = begin(self.base_send({"type": "websocket.send", "text": frame}))
+            except Exception:  # the window is gone: the server says so to the reader
+                return
+            if rest is not None:
+                self._sender = asyncio.ensure_future(self._write(rest))
+            return
         self._waiting_size += len(frame)
         if self._waiting_size > SEND_LIMIT and len(self._outgoing) > 1:
             self._outgoing.clear()
@@ -100,12 +141,18 @@ class ChatConsumer(AsyncConsumer):
         self._close_code = code
         self._write_soon()
 
+    @property
+    def _is_writing(self) -> bool:
+        return self._sender is not None and not self._sender.done()
+
     def _write_soon(self) -> None:
-        if self._sender is None or self._sender.done():
+        if not self._is_writing:
             self._sender = asyncio.ensure_future(self._write())
 
-    async def _write(self) -> None:
+    async def _write(self, rest: Awaitable[None] | None = None) -> None:
         try:
+            if rest is not None:
+                await rest
             while self._outgoing:
                 frame = self._outgoing.popleft()
                 self._waiting_size -= len(frame)

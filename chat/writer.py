@@ -96,6 +96,7 @@ class Batch:
     """What one transaction stores, and what is told after it."""
 
     now: datetime
+    at: str
     rows: dict[str, Row]
     known: dict[tuple[str, str], tuple[Any, ...]]
     inserts: list[tuple[Any, ...]] = field(default_factory=list)
@@ -219,7 +220,7 @@ def _tell(outcomes: list[tuple[Post, Outcome]], seen: list[Seen]) -> None:
 def _store(posts: list[Post], marks: list[Mark]) -> Batch:
     now = datetime.now(UTC)
     ids = sorted({post.conversation for post in posts} | {mark.conversation for mark in marks})
-    batch = Batch(now=now, rows=_lock(ids), known=_known(posts))
+    batch = Batch(now=now, at=_iso(now), rows=_lock(ids), known=_known(posts))
     for post in posts:
         batch.outcomes.append((post, _place(batch, post)))
     for mark in marks:
@@ -252,9 +253,11 @@ def _known(posts: list[Post]) -> dict[tuple[str, str], tuple[Any, ...]]:
     pairs = ", ".join(["(%s, %s)"] * len(posts))
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT m.conversation_id, m.client_id, m.seq, m.author, m.worker_id, m.body, m.at"
-            " FROM chat_message m"
-            f" WHERE (m.conversation_id, m.client_id) IN (VALUES {pairs})",
+            # A join, because SQLite reads the whole table for `(a, b) IN (VALUES …)`.
+            f"WITH wanted (conversation_id, client_id) AS (VALUES {pairs})"
+            " SELECT m.conversation_id, m.client_id, m.seq, m.author, m.worker_id, m.body, m.at"
+            " FROM wanted JOIN chat_message m"
+            " ON m.conversation_id = wanted.conversation_id AND m.client_id = wanted.client_id",
             [value for post in posts for value in (post.conversation, post.client_id)],
         )
         return {(row[0], row[1]): row[2:] for row in cursor.fetchall()}
@@ -280,7 +283,7 @@ def _place(batch: Batch, post: Post) -> Outcome:
     batch.inserts.append((post.conversation, seq, post.client_id, post.author, worker, body))
     batch.numbered[post.conversation] = seq
     batch.known[post.conversation, post.client_id] = (seq, post.author, worker, body, batch.now)
-    return Outcome(_event(row, post, seq, batch.now), is_new=True)
+    return Outcome(_event(row, post, seq, batch.at), is_new=True)
 
 
 def _again(row: Row, post: Post, stored: tuple[Any, ...]) -> Outcome:
@@ -295,10 +298,10 @@ def _again(row: Row, post: Post, stored: tuple[Any, ...]) -> Outcome:
     text = data_keys.open(post.conversation).unseal(body, post.conversation, seq, author, "body")
     if text != post.text:
         return Outcome(code="id_reused")
-    return Outcome(_event(row, post, seq, _aware(at)))
+    return Outcome(_event(row, post, seq, _iso(_aware(at))))
 
 
-def _event(row: Row, post: Post, seq: int, at: datetime) -> MessagePosted:
+def _event(row: Row, post: Post, seq: int, at: str) -> MessagePosted:
     return MessagePosted(
         conversation=post.conversation,
         seq=seq,
@@ -306,7 +309,7 @@ def _event(row: Row, post: Post, seq: int, at: datetime) -> MessagePosted:
         author=post.author,
         name=row.name if post.author == "worker" else "",
         text=post.text,
-        at=at.isoformat(timespec="milliseconds"),
+        at=at,
     )
 
 
@@ -348,6 +351,10 @@ def _save(batch: Batch) -> None:
 
 def _marks(count: int) -> str:
     return ", ".join(["%s"] * count)
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
 
 
 def _aware(at: Any) -> datetime:
