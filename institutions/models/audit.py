@@ -19,6 +19,21 @@ FIELDS = {
     "chat_name": _("naam in de chat"),
     "chat_cap": _("gesprekken tegelijk"),
 }
+OPENINGS = {
+    "open": _("open gezet"),
+    "closed": _("dicht gezet"),
+    "withdrawn": _("het rooster bepaalt weer"),
+}
+# The reasons for closing are chat's, which stands above this room.
+CONVERSATIONS = {
+    "queue": _("terug naar de wachtrij"),
+    "registered": _("geregistreerd"),
+    "finished": _("gesprek is klaar"),
+    "referred": _("doorverwezen"),
+    "visitor_left": _("jongere is weg"),
+    "time": _("het spreekuur is voorbij"),
+    "misuse": _("misbruik"),
+}
 
 
 class AuditEventQuerySet(models.QuerySet["AuditEvent"]):
@@ -84,7 +99,7 @@ class AuditEvent(models.Model):
 
     @property
     def explanation(self) -> str:
-        """The detail in words, as far as it is about people; else the code itself."""
+        """The detail in words; a code that is not known here as it is."""
         words = self.detail.split()
         if self.verb == self.Verb.ROLES and len(words) == 1:
             role = ROLES.get(self.detail[1:], self.detail[1:])
@@ -96,7 +111,13 @@ class AuditEvent(models.Model):
             return str(sentence) % {"role": ROLES.get(role, role), "number": number}
         if self.verb == self.Verb.CHANGE:
             return ", ".join(str(FIELDS.get(word, word)) for word in words)
-        return self.detail
+        if self.verb == self.Verb.FORCE and len(words) == 3:
+            _line, number, deed = words
+            sentence = _("chat %(number)s: %(deed)s")
+            return str(sentence) % {"number": number, "deed": OPENINGS.get(deed, deed)}
+        if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():
+            return str(_("aan collega nummer %(number)s")) % {"number": self.detail}
+        return str(CONVERSATIONS.get(self.detail, self.detail))
 
     def save(self, *args: object, **kwargs: object) -> None:
         if self.pk is not None:
