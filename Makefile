@@ -79,7 +79,7 @@ lock: .venv/dev.stamp ## Pin newer versions: requirements*.in to requirements*.t
 
 translations: .venv/dev.stamp $(SETTINGS) ## Collect the Dutch texts for the English translation
 	@$(BIN)/python manage.py makemessages --locale en --no-location --no-obsolete --ignore .venv --ignore var --ignore tests --ignore bench
-	@$(BIN)/pybabel --quiet compile --use-fuzzy --directory locale --domain django
+	@$(BIN)/pybabel --quiet compile --directory locale --domain django
 	@echo "Now translate what is empty in locale/en/LC_MESSAGES/django.po"
 
 clean: ## Remove everything that make made, the demo's database too
@@ -104,5 +104,5 @@ clean: ## Remove everything that make made, the demo's database too
 
 # gettext is not needed: Babel is among the requirements.
 .venv/translations.stamp: .venv/run.stamp $(wildcard locale/*/LC_MESSAGES/django.po)
-	@if ls locale/*/LC_MESSAGES/django.po >/dev/null 2>&1; then $(BIN)/pybabel --quiet compile --use-fuzzy --directory locale --domain django; fi
+	@if ls locale/*/LC_MESSAGES/django.po >/dev/null 2>&1; then $(BIN)/pybabel --quiet compile --directory locale --domain django; fi
 	@touch $@

@@ -14,22 +14,25 @@ if TYPE_CHECKING:
 
 # What the codes in details are called on the screen.
 ROLES = {"worker": _("hulpverlener"), "coordinator": _("coördinator")}
-DEEDS = {
-    "queue": _("naar de wachtrij"),
+FIELDS = {
+    "name": _("naam"),
+    "chat_name": _("naam in de chat"),
+    "chat_cap": _("gesprekken tegelijk"),
+}
+OPENINGS = {
+    "open": _("open gezet"),
+    "closed": _("dicht gezet"),
+    "withdrawn": _("het rooster bepaalt weer"),
+}
+# The reasons for closing are chat's, which stands above this room.
+CONVERSATIONS = {
+    "queue": _("terug naar de wachtrij"),
     "registered": _("geregistreerd"),
     "finished": _("gesprek is klaar"),
     "referred": _("doorverwezen"),
     "visitor_left": _("jongere is weg"),
     "time": _("het spreekuur is voorbij"),
     "misuse": _("misbruik"),
-    "open": _("open gezet"),
-    "closed": _("dicht gezet"),
-    "withdrawn": _("het rooster bepaalt weer"),
-}
-FIELDS = {
-    "name": _("naam"),
-    "chat_name": _("naam in de chat"),
-    "chat_cap": _("gesprekken tegelijk"),
 }
 
 
@@ -106,13 +109,15 @@ class AuditEvent(models.Model):
             role, number = words
             sentence = _("als %(role)s, uitnodiging %(number)s")
             return str(sentence) % {"role": ROLES.get(role, role), "number": number}
-        if self.verb == self.Verb.HAND_OVER and self.detail.isdigit():
-            return str(_("naar een collega"))
-        if words and words[-1] in DEEDS:
-            return str(DEEDS[words[-1]])
         if self.verb == self.Verb.CHANGE:
             return ", ".join(str(FIELDS.get(word, word)) for word in words)
-        return self.detail
+        if self.verb == self.Verb.FORCE and len(words) == 3:
+            _line, number, deed = words
+            sentence = _("chat %(number)s: %(deed)s")
+            return str(sentence) % {"number": number, "deed": OPENINGS.get(deed, deed)}
+        if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():
+            return str(_("aan een collega"))
+        return str(CONVERSATIONS.get(self.detail, self.detail))
 
     def save(self, *args: object, **kwargs: object) -> None:
         if self.pk is not None:

@@ -33,6 +33,14 @@ def refusal_text(code: str) -> str:
     }[code]
 
 
+def factor_name(kind: str) -> str:
+    """Our own words: allauth's are technical ones, and the same in every language."""
+    return {
+        Authenticator.Type.TOTP: _("app met codes"),
+        Authenticator.Type.WEBAUTHN: _("passkey"),
+    }[Authenticator.Type(kind)]
+
+
 @require_safe
 @coordinator_required
 def people(request: HttpRequest) -> HttpResponse:
@@ -145,7 +153,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "manages_account": staff.manages_account_of(fresh),
         "is_self": fresh == request.user,
         "factors": [
-            factor.get_type_display()
+            factor_name(factor.type)
             for factor in factors.exclude(type=Authenticator.Type.RECOVERY_CODES)
         ],
     }

@@ -92,6 +92,7 @@ export function clock(iso) {
   return new Date(iso).toLocaleTimeString(document.documentElement.lang, {
     hour: "2-digit",
     minute: "2-digit",
+    hourCycle: "h23", // in English too, as in all other texts
   });
 }
 

@@ -66,7 +66,12 @@ export class Transcript {
     this.#texts = texts;
     this.#onRetry = onRetry;
     const language = document.documentElement.lang || "nl";
-    this.#clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
+    // 24 hours in English too, as in all other texts.
+    this.#clock = new Intl.DateTimeFormat(language, {
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+    });
     this.#day = new Intl.DateTimeFormat(language, {
       weekday: "long",
       day: "numeric",
