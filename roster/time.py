@@ -44,3 +44,8 @@ def days(first: date, last: date) -> Iterator[date]:
 def day_span(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The instants, in UTC, at which a date begins and ends in a zone: 23, 24 or 25 hours."""
     return to_utc(day, time(), zone), to_utc(day + timedelta(days=1), time(), zone)
+
+
+def minutes_between(start: datetime, end: datetime) -> int:
+    """Whole minutes that really pass. Subtracting within one zone would give wall time instead."""
+    return int((end.astimezone(UTC) - start.astimezone(UTC)).total_seconds()) // 60

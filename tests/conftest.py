@@ -152,6 +152,23 @@ def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
     process.stop()
     data_keys.forget_all()
     cache.clear()
+    if "db" in request.fixturenames:
+        _let_the_ledger_be_emptied()
+
+
+def _let_the_ledger_be_emptied() -> None:
+    """After a transactional test every table is emptied, and the guards come back with that.
+
+    PostgreSQL truncates, which the ledger's guard lets pass; SQLite deletes.
+    """
+    from django.db import connection
+
+    from roster import guards
+    from roster.models import LedgerEntry
+
+    empties_by_deleting = connection.vendor == "sqlite" and not connection.in_atomic_block
+    if empties_by_deleting and LedgerEntry.objects.exists():
+        guards.lift(connection, guards.LEDGER)
 
 
 @pytest_asyncio.fixture(scope="session", autouse=True, loop_scope="session")

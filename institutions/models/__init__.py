@@ -5,6 +5,7 @@ from institutions.models.institution import Brand, Institution
 from institutions.models.invitation import Invitation
 from institutions.models.keys import KeyCheck
 from institutions.models.people import Membership, Refused, User
+from institutions.models.staff_mail import StaffMail
 
 __all__ = [
     "AuditEvent",
@@ -14,5 +15,6 @@ __all__ = [
     "KeyCheck",
     "Membership",
     "Refused",
+    "StaffMail",
     "User",
 ]

@@ -1,12 +1,34 @@
 """Institutions, and the sites that they show."""
 
+from datetime import date
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 
+class InstitutionQuerySet(models.QuerySet["Institution"]):
+    def active_on(self, day: date) -> "InstitutionQuerySet":
+        """Those that take part on this date."""
+        return self.filter(
+            Q(active_from__isnull=True) | Q(active_from__lte=day),
+            Q(active_until__isnull=True) | Q(active_until__gte=day),
+            is_active=True,
+        )
+
+
 class Institution(models.Model):
-    """Employs workers and owes hours."""
+    """Employs workers and owes hours.
+
+    `is_active` shuts an institution out at once, accounts too. `active_from` and `active_until`
+    (first and last day, both included) only say in which time it owes hours.
+    """
+
+    class SchoolRegion(models.TextChoices):
+        NOORD = "noord", _("Noord")
+        MIDDEN = "midden", _("Midden")
+        ZUID = "zuid", _("Zuid")
 
     name = models.CharField(_("naam"), max_length=100, unique=True)
     is_active = models.BooleanField(default=True)
@@ -17,8 +39,27 @@ class Institution(models.Model):
         help_text=_("Zo lang na het afsluiten is de tekst van een gesprek nog te lezen."),
     )
 
+    active_from = models.DateField(_("doet mee vanaf"), null=True, blank=True)
+    active_until = models.DateField(_("doet mee tot en met"), null=True, blank=True)
+    school_region = models.CharField(
+        _("regio van de schoolvakanties"),
+        max_length=6,
+        choices=SchoolRegion.choices,
+        blank=True,
+    )
+
+    objects = InstitutionQuerySet.as_manager()
+
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(active_from__isnull=True)
+                | Q(active_until__isnull=True)
+                | Q(active_until__gte=F("active_from")),
+                name="institution_ends_after_start",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

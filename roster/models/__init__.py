@@ -1,32 +1,57 @@
 """The duty roster: when help is offered, which seats that takes, who fills them, who is there."""
 
+from roster.models.cover import CoverAsk, CoverChange, CoverDecline, CoverRequest
+from roster.models.duties import Duty, Seat, duty_uid
+from roster.models.feeds import FeedToken
+from roster.models.hours import ConsultationHour
+from roster.models.ledger import CostLine, CostRun, LedgerEntry
 from roster.models.line import ServiceLine, is_zone
+from roster.models.moves import RosterRefused
 from roster.models.opening import LONGEST_OVERRIDE, OpeningLog, OpeningState, OpenOverride
-from roster.models.plan import (
-    ConsultationHour,
-    Duty,
-    HoursRule,
-    RosterRefused,
-    Seat,
-    are_weekdays,
-    duty_uid,
-)
+from roster.models.people import Absence, Availability, Qualification, WorkerWishes
+from roster.models.periods import PeriodChange, RosterPeriod, RosterVersion, ShareKey
 from roster.models.presence import LEASE, Presence
+from roster.models.proposals import Proposal, ProposalLine
+from roster.models.rules import DateException, HoursRule, are_weekdays
+from roster.models.staffing import is_mix
+from roster.models.worked import DutyPresence, HoursEntry
 
 __all__ = [
     "LEASE",
     "LONGEST_OVERRIDE",
+    "Absence",
+    "Availability",
     "ConsultationHour",
+    "CostLine",
+    "CostRun",
+    "CoverAsk",
+    "CoverChange",
+    "CoverDecline",
+    "CoverRequest",
+    "DateException",
     "Duty",
+    "DutyPresence",
+    "FeedToken",
+    "HoursEntry",
     "HoursRule",
+    "LedgerEntry",
     "OpenOverride",
     "OpeningLog",
     "OpeningState",
+    "PeriodChange",
     "Presence",
+    "Proposal",
+    "ProposalLine",
+    "Qualification",
+    "RosterPeriod",
     "RosterRefused",
+    "RosterVersion",
     "Seat",
     "ServiceLine",
+    "ShareKey",
+    "WorkerWishes",
     "are_weekdays",
     "duty_uid",
+    "is_mix",
     "is_zone",
 ]

@@ -19,6 +19,11 @@ def is_zone(name: str) -> None:
 class ServiceLine(models.Model):
     """What is staffed together: one queue, one roster, shown by one or more brands."""
 
+    class CoverPolicy(models.TextChoices):
+        AUTOMATIC = "automatic", _("meteen goed")
+        NOTICE = "notice", _("meteen goed, de coördinatoren horen het")
+        APPROVAL = "approval", _("een coördinator keurt het goed")
+
     name = models.CharField(max_length=60, unique=True)
     brands = models.ManyToManyField(Brand, related_name="lines")
     tz = models.CharField(max_length=40, default="Europe/Amsterdam", validators=[is_zone])
@@ -26,6 +31,23 @@ class ServiceLine(models.Model):
         default=15,
         validators=[MaxValueValidator(120)],
         help_text="This long before the end nobody new joins the queue.",
+    )
+
+    release_hours = models.PositiveSmallIntegerField(
+        default=24, help_text="Until this long before a duty its worker may give it back alone."
+    )
+    late_cancel_hours = models.PositiveSmallIntegerField(
+        default=24,
+        help_text="An hour that is cancelled later than this before its start counts as worked.",
+    )
+    cover_policy = models.CharField(
+        max_length=9,
+        choices=CoverPolicy.choices,
+        default=CoverPolicy.NOTICE,
+        help_text="Cover by a worker of another institution; within one it is always automatic.",
+    )
+    short_rest_minutes = models.PositiveSmallIntegerField(
+        default=0, help_text="At least this long between two duties of a worker; 0: any."
     )
 
     class Meta:

@@ -116,7 +116,9 @@ def test_the_coordinator_of_an_institution_sees_why_not_how(
 def test_a_cancelled_and_an_empty_day(coordinator: Client, line: ServiceLine, anna: User) -> None:
     assert "Vandaag is er geen spreekuur." in page(coordinator)
     open_hour_for(line, anna)
-    ConsultationHour.objects.update(status=ConsultationHour.Status.CANCELLED)
+    ConsultationHour.objects.update(
+        status=ConsultationHour.Status.CANCELLED, cancelled_at=timezone.now()
+    )
     assert "gaat niet door" in page(coordinator)
 
 

@@ -97,7 +97,9 @@ def test_nobody_of_an_institution_that_stopped_is_there(
 
 
 def test_a_cancelled_hour_is_no_hour(line: ServiceLine, open_hour: ConsultationHour) -> None:
-    ConsultationHour.objects.update(status=ConsultationHour.Status.CANCELLED)
+    ConsultationHour.objects.update(
+        status=ConsultationHour.Status.CANCELLED, cancelled_at=timezone.now()
+    )
     found = look(line, ROOM, timezone.now())
     assert (found.state, found.reason) == (State.CLOSED, Reason.NO_HOUR)
 

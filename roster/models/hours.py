@@ -1,0 +1,206 @@
+"""Consultation hours: the concrete rows of the plan.
+
+Wall time and zone are the truth and UTC is derived from them (`roster/time.py`). Spans are
+half-open: [start, end). That nobody is on duty twice at a time: `roster/guards.py`.
+"""
+
+import zoneinfo
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.utils.translation import gettext_lazy as _
+
+from institutions.models import Institution, User
+from roster.models.duties import Duty, Seat
+from roster.models.line import ServiceLine, is_zone
+from roster.models.moves import RosterRefused
+from roster.models.periods import RosterPeriod
+from roster.models.staffing import Staffing
+from roster.time import minutes_between, span
+
+
+class ConsultationHourQuerySet(models.QuerySet["ConsultationHour"]):
+    def planned(self) -> "ConsultationHourQuerySet":
+        return self.filter(status=ConsultationHour.Status.PLANNED)
+
+    def covering(self, now: datetime) -> "ConsultationHourQuerySet":
+        return self.filter(start__lte=now, end__gt=now)
+
+    def published(self) -> "ConsultationHourQuerySet":
+        """Those whose plan is public: their period is published, or they are in none."""
+        return self.filter(
+            models.Q(period__isnull=True) | models.Q(period__state__in=RosterPeriod.PUBLIC)
+        )
+
+    def overlapping(self, start: datetime, end: datetime) -> "ConsultationHourQuerySet":
+        return self.filter(start__lt=end, end__gt=start)
+
+    def with_rostered(self, now: datetime) -> "ConsultationHourQuerySet":
+        """Annotate `rostered`: workers on duty now, or at the start of an hour to come."""
+        at_start = models.Q(
+            start__gt=now, duties__start__lte=models.F("start"), duties__end__gt=models.F("start")
+        )
+        at_now = models.Q(start__lte=now, duties__start__lte=now, duties__end__gt=now)
+        return self.annotate(
+            rostered=models.Count(
+                "duties__worker",
+                filter=models.Q(duties__status__in=Duty.ACTIVE, duties__worker__is_active=True)
+                & (at_start | at_now),
+                distinct=True,
+            )
+        )
+
+
+class ConsultationHour(Staffing):
+    """One concrete period on one date in which the chat can be open."""
+
+    class Status(models.TextChoices):
+        PLANNED = "planned", _("gepland")
+        CANCELLED = "cancelled", _("vervallen")
+
+    line = models.ForeignKey(ServiceLine, on_delete=models.PROTECT, related_name="hours")
+    rule = models.ForeignKey(
+        "roster.HoursRule", on_delete=models.PROTECT, null=True, blank=True, related_name="hours"
+    )
+    period = models.ForeignKey(
+        RosterPeriod, on_delete=models.PROTECT, null=True, blank=True, related_name="hours"
+    )
+    local_date = models.DateField()
+    local_start = models.TimeField()
+    local_end = models.TimeField()
+    tz = models.CharField(max_length=40, validators=[is_zone])
+    start = models.DateTimeField(editable=False)
+    end = models.DateTimeField(editable=False)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.PLANNED)
+    is_detached = models.BooleanField(
+        default=False, help_text="Changed by hand: no rule or exception changes it any more."
+    )
+    version = models.PositiveIntegerField(
+        default=1, help_text="One higher at each change of times, staffing or status."
+    )
+    public_reason = models.CharField(
+        max_length=200, blank=True, help_text="Why it was cancelled, for everybody to read."
+    )
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ConsultationHourQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["start", "pk"]
+        indexes = [models.Index(fields=["line", "start"])]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rule", "local_date"], name="one_hour_per_rule_and_day"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(end__gt=models.F("start")), name="hour_ends_after_start"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(min_staff__lte=models.F("target_staff"))
+                & models.Q(target_staff__lte=models.F("max_staff")),
+                name="hour_min_target_max",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="planned", cancelled_at__isnull=True)
+                | models.Q(status="cancelled", cancelled_at__isnull=False),
+                name="cancelled_hour_has_a_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.local_date} {self.local_start:%H:%M}-{self.local_end:%H:%M}"
+
+    @property
+    def minutes(self) -> int:
+        """How long it really takes, in whole minutes; a change of the clock counts."""
+        return minutes_between(self.start, self.end)
+
+    def clean(self) -> None:
+        super().clean()
+        if self.local_date and self.local_start and self.local_end and self.tz:
+            start, end = self._span()
+            if end <= start:
+                raise ValidationError(_("Die nacht slaat de klok dit hele spreekuur over."))
+
+    def _span(self) -> tuple[datetime, datetime]:
+        return span(self.local_date, self.local_start, self.local_end, zoneinfo.ZoneInfo(self.tz))
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Wall time is the truth: start and end follow from it, also in a partial save."""
+        self.start, self.end = self._span()
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "start", "end"}
+        super().save(*args, **kwargs)
+
+    @classmethod
+    def plan_extra(
+        cls, line: ServiceLine, start: datetime, end: datetime, **staffing: Any
+    ) -> "ConsultationHour":
+        """Plan an hour outside the rules, between two instants less than a day apart."""
+        start, end = start.astimezone(line.zone), end.astimezone(line.zone)
+        with transaction.atomic():
+            hour = cls(
+                line=line,
+                local_date=start.date(),
+                local_start=start.time(),
+                local_end=end.time(),
+                tz=line.tz,
+                **staffing,
+            )
+            hour.full_clean(exclude=["rule"])
+            hour.save()
+            hour.make_seats()
+        return hour
+
+    def make_seats(self) -> None:
+        """Give the hour its seats, up to the maximum; who owes them is decided later."""
+        Seat.objects.bulk_create(
+            [Seat(hour=self, no=no) for no in range(1, self.max_staff + 1)], ignore_conflicts=True
+        )
+
+    def fill(
+        self,
+        worker: User,
+        institution: Institution,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+    ) -> "Duty":
+        """Put a worker on the first free seat, for the whole hour or the part given.
+
+        Raises RosterRefused: `full`, `overlap` (on duty elsewhere at that time), `outside` (not
+        within the hour), `elsewhere` (does not work for that institution). The database has the
+        last word about seats and overlap, so two at once are never both right.
+        """
+        start, end = start or self.start, end or self.end
+        if not self.start <= start < end <= self.end:
+            raise RosterRefused("outside")
+        if not worker.memberships.active().workers().filter(institution=institution).exists():
+            raise RosterRefused("elsewhere")
+        busy = Duty.objects.active().filter(worker=worker, start__lt=end, end__gt=start)
+        # Own seats first, then the free ones, then those that others owe.
+        free = self.seats.exclude(duties__status__in=Duty.ACTIVE).order_by(
+            models.Case(
+                models.When(owed_by=institution, then=0),
+                models.When(owed_by=None, then=1),
+                default=2,
+            ),
+            "no",
+        )
+        for seat in list(free):
+            try:
+                with transaction.atomic():
+                    return Duty.objects.create(
+                        hour=self,
+                        seat=seat,
+                        worker=worker,
+                        credited_to=institution,
+                        start=start,
+                        end=end,
+                    )
+            except IntegrityError:
+                if busy.exists():
+                    raise RosterRefused("overlap") from None
+        raise RosterRefused("overlap" if busy.exists() else "full")
