@@ -5,6 +5,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("triage.urls")),
     path("", include("chat.urls")),
+    path("roster/", include("roster.urls")),
     path("staff/", include("institutions.urls")),
     path("accounts/", include("institutions.accounts_urls")),
 ]

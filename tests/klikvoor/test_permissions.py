@@ -171,6 +171,8 @@ ADDRESSES: dict[str, Address] = {
     "desk": Address(WORKER, WORKER),
     # Staff look; the platform opens and closes by hand.
     "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
+    # roster
+    "roster_week": Address(STAFF),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),

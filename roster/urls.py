@@ -1,0 +1,15 @@
+"""Addresses of the roster, under /roster/. Names begin with `roster_`.
+
+/roster/today/ is chat's, because it shows the queue too.
+"""
+
+from django.urls import path
+
+from roster.views import week
+
+urlpatterns = [
+    # What everybody on the staff may look at.
+    path("week/", week.week, name="roster_week"),
+    # A worker's own pages.
+    # The planning pages of the platform's coordinators.
+]
