@@ -51,9 +51,10 @@ def _hour(hour: ConsultationHour, seats: list[Seat]) -> draft.Hour:
         end=hour.end.astimezone(UTC),
         min_staff=min(hour.min_staff, len(seats)),
         target_staff=min(hour.target_staff, len(seats)),
-        # Those that ask for something special first, so that the target holds them.
+        # Those that ask for something special first, so that the target holds them. Plain words
+        # instead of choices: the solver's process has no models.
         seats=tuple(
-            draft.Seat(id=seat.pk, owed_by=seat.owed_by_id, requires=seat.needs)
+            draft.Seat(id=seat.pk, owed_by=seat.owed_by_id, requires=str(seat.needs))
             for seat in sorted(seats, key=lambda seat: (not seat.qualification, seat.no))
         ),
         mix=dict(hour.mix),
@@ -146,7 +147,7 @@ def _workers(
                 id=worker,
                 institutions=own,
                 wishes=wishes[worker],
-                qualifications=kinds[worker],
+                qualifications=frozenset(str(kind) for kind in kinds[worker]),
                 max_per_week=limit.max_per_week if limit else None,
                 min_per_period=(limit.min_per_period or 0) if limit else 0,
                 max_per_period=limit.max_per_period if limit else None,

@@ -36,6 +36,7 @@ from roster.proposals import problem as draft
 from roster.proposals.score import Placement, broken_rules
 from roster.proposals.solve import Proposal as Answer
 from roster.proposals.solve import solve
+from roster.reasons import Reasons
 
 log = logging.getLogger("klikvoor.roster")
 
@@ -318,7 +319,7 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
         _record(by, "released", taken)
         _record(by, "proposed", made)
         if period.state in (RosterPeriod.State.DRAFT, RosterPeriod.State.SIGNUP):
-            period.propose(by)
+            period._move(RosterPeriod.State.PROPOSED, by=by, now=now)
     proposal.refresh_from_db()
     return Applied(len(made), len(taken), len(lines) - len(changes))
 

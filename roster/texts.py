@@ -65,3 +65,38 @@ OBSTACLES: dict[str, str | Promise] = {
 def reason(code: str) -> str:
     """A few words about a candidate."""
     return str(OBSTACLES.get(code) or REASONS.get(code) or REFUSALS.get(code, code))
+
+
+# --- Proposals ------------------------------------------------------------------------------------
+
+REFUSALS |= {
+    "nothing_to_fill": _("Er is niets te verdelen: er zijn geen spreekuren of geen hulpverleners."),
+    "proposal_running": _("Er wordt al een voorstel gemaakt."),
+    "outdated": _(
+        "Het rooster of wat mensen opgaven is intussen veranderd. Maak een nieuw voorstel."
+    ),
+    "breaks_rule": _(
+        "Dat kan niet: deze hulpverlener heeft dan al een dienst of te weinig rust, "
+        "kan dan niet, of mag deze plek niet vullen."
+    ),
+}
+# Why a proposal puts somebody on a seat, or leaves it empty.
+PROPOSED: dict[str, str | Promise] = {
+    "kept": _("had deze dienst al"),
+    "owed": _("deze plek is van de eigen instelling"),
+    "liked": _("wil dan graag"),
+    "turn": _("de instelling is aan de beurt"),
+    "can": _("kan dan"),
+    "adjusted": _("met de hand aangepast"),
+    "nobody": _("niemand kan"),
+    "enough": _("wie nog kan, zou meer doen dan het deel van de instelling"),
+}
+# How many fell out, and why.
+FELL_OUT: dict[str, str | Promise] = {
+    "unavailable": _("kunnen dan niet"),
+    "overlap": _("hebben dan al een dienst"),
+    "rest": _("zouden te weinig rust hebben"),
+    "qualification": _("mogen deze plek niet vullen"),
+    "week_full": _("hebben die week al genoeg"),
+    "period_full": _("hebben deze periode al genoeg"),
+}

@@ -16,7 +16,8 @@ from institutions.access import platform_required
 from roster import holidays
 from roster.models import DateException, RosterRefused, ServiceLine
 from roster.plan_forms import ExceptionForm, told_rule
-from roster.views.steering import attempt, line_of, page, refusal, staff_on, to
+from roster.texts import refusal
+from roster.views.steering import attempt, line_of, page, staff_on, to
 
 TAB = "exceptions"
 # How far ahead holidays are suggested, when no period says so.

@@ -7,11 +7,10 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from institutions.access import Staff
 from roster.models import RosterRefused, ServiceLine
-from roster.texts import REFUSALS
+from roster.texts import refusal
 
 
 def staff_on(request: HttpRequest) -> Staff:
@@ -45,11 +44,6 @@ def page(
     return render(
         request, f"roster/{template}.html", {"line": line, "lines": lines, "tab": tab, **context}
     )
-
-
-def refusal(code: str) -> str:
-    """Why the roster refuses, in a sentence; also for a code that has none of its own."""
-    return str(REFUSALS.get(code) or _("Dat kan niet. Er is niets veranderd."))
 
 
 def attempt(request: HttpRequest, deed: Callable[[], object], done: str = "") -> bool:
