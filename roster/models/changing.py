@@ -133,7 +133,8 @@ def move(
         raise RosterRefused("past")
     duties = _active(hour)
     news = _void(duties, by, now)
-    rule, changes = hour.rule, {"is_detached": hour.is_detached or by_hand}
+    rule = hour.rule
+    changes: dict[str, Any] = {"is_detached": hour.is_detached or by_hand}
     if day != old[0]:
         period = RosterPeriod.objects.filter(line=hour.line).on(day).first()
         changes |= {"rule": None, "period": period}
@@ -167,13 +168,18 @@ def staff(
     mix = hour.mix if mix is None else mix
     if not 1 <= minimum <= target <= maximum <= 60 or sum(mix.values()) > maximum:
         raise RosterRefused("numbers")
-    if len(_taken(hour)) > maximum:
+    if taken(hour) > maximum:
         raise RosterRefused("filled")
     numbers = {"min_staff": minimum, "target_staff": target, "max_staff": maximum, "mix": mix}
     if numbers == hour.staffing:
         return
     _write(hour, **numbers, is_detached=hour.is_detached or by_hand)
     fit_seats(hour)
+
+
+def taken(hour: "ConsultationHour") -> int:
+    """How many seats have somebody on duty."""
+    return len(_taken(hour))
 
 
 def kinds_of(mix: dict[str, int], seats: int) -> list[str]:
