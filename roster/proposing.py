@@ -319,7 +319,7 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
         _record(by, "released", taken)
         _record(by, "proposed", made)
         if period.state in (RosterPeriod.State.DRAFT, RosterPeriod.State.SIGNUP):
-            period._move(RosterPeriod.State.PROPOSED, by=by, now=now)
+            period.propose(by)
     proposal.refresh_from_db()
     return Applied(len(made), len(taken), len(lines) - len(changes))
 
