@@ -14,6 +14,7 @@ from roster.models import (
     Seat,
     WorkerWishes,
 )
+from roster.models.ledger import keys_of
 from roster.proposals import problem as draft
 from roster.wanting import wishes_of
 
@@ -164,15 +165,7 @@ def quotas_of(period: RosterPeriod, hours: Iterable[ConsultationHour]) -> dict[i
     of it they count for that part. Without a key everybody who has workers bears the same.
     """
     need = sum(hour.minutes * hour.target_staff for hour in hours)
-    keys = {
-        share.institution_id: fairness.ShareKey(
-            weight=share.weight or 0,
-            minutes=share.fixed_minutes,
-            first=share.joined,
-            last=share.left,
-        )
-        for share in period.shares.all()
-    }
+    keys = keys_of(period)
     if not keys:
         active = Institution.objects.active_on(period.first_date).filter(
             memberships__role=Membership.Role.WORKER

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
+from institutions.models import Institution
 from roster.models import (
     DateException,
     HoursRule,
@@ -301,3 +302,86 @@ def told_days(weekdays: Iterable[int]) -> str:
 
 def told_rule(rule: HoursRule) -> str:
     return f"{told_days(rule.weekdays)}, {rule.local_start:%H:%M}–{rule.local_end:%H:%M}"
+
+
+class SharesForm(forms.Form):
+    """The share key of a period: for each institution a weight or minutes, and its days.
+
+    Both empty: it owes nothing in this period.
+    """
+
+    def __init__(
+        self, *args: Any, period: RosterPeriod, institutions: Iterable[Institution], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.period = period
+        self.institutions = list(institutions)
+        known = {share.institution_id: share for share in period.shares.all()}
+        for one in self.institutions:
+            share = known.get(one.pk)
+            # Without a key yet, everybody bears the same.
+            weight = share.weight if share else (None if known else 1)
+            self._add(one, "weight", forms.IntegerField, weight, min_value=1, max_value=100_000)
+            minutes = share.fixed_minutes if share else None
+            hours = None if minutes is None else minutes / 60
+            self._add(one, "hours", forms.FloatField, hours, min_value=0, max_value=100_000)
+            joined = share.joined if share else _within(one.active_from, period)
+            self._add(one, "joined", forms.DateField, joined, widget=DayInput())
+            left = share.left if share else _within(one.active_until, period)
+            self._add(one, "left", forms.DateField, left, widget=DayInput())
+
+    def _add(
+        self, one: Institution, name: str, kind: type[forms.Field], value: Any, **options: Any
+    ) -> None:
+        label = f"{SHARE_LABELS[name]}: {one.name}"
+        field = kind(required=False, initial=value, label=label, **options)
+        field.widget.attrs["aria-label"] = label
+        self.fields[f"{name}_{one.pk}"] = field
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        for one in self.institutions:
+            weight, hours = data.get(f"weight_{one.pk}"), data.get(f"hours_{one.pk}")
+            if weight is not None and hours is not None:
+                self.add_error(f"hours_{one.pk}", _("Kies een gewicht of vaste uren, niet beide."))
+            joined, left = data.get(f"joined_{one.pk}"), data.get(f"left_{one.pk}")
+            if joined and left and left < joined:
+                self.add_error(f"left_{one.pk}", _("De laatste dag ligt voor de eerste."))
+        return data
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """For the page: each institution with its four fields."""
+        return [
+            {"institution": one, **{name: self[f"{name}_{one.pk}"] for name in SHARE_LABELS}}
+            for one in self.institutions
+        ]
+
+    @property
+    def parts(self) -> dict[int, dict[str, Any]]:
+        """What `ShareKey.agree` wants."""
+        parts = {}
+        for one in self.institutions:
+            weight, hours, joined, left = (
+                self.cleaned_data.get(f"{name}_{one.pk}") for name in SHARE_LABELS
+            )
+            if weight is not None or hours is not None:
+                parts[one.pk] = {
+                    "weight": weight,
+                    "fixed_minutes": None if hours is None else round(hours * 60),
+                    "joined": joined,
+                    "left": left,
+                }
+        return parts
+
+
+SHARE_LABELS = {
+    "weight": _("Gewicht"),
+    "hours": _("Vaste uren"),
+    "joined": _("Doet mee vanaf"),
+    "left": _("Doet mee tot en met"),
+}
+
+
+def _within(day: date | None, period: RosterPeriod) -> date | None:
+    return day if day and period.holds(day) else None
