@@ -26,6 +26,12 @@ def coordinates_one(by: User, *institutions: int) -> bool:
     return any(coordinates(by, institution) for institution in institutions)
 
 
+def plans(by: User) -> bool:
+    """Whether somebody is a coordinator of the platform now."""
+    staff = staff_of(by)
+    return staff is not None and staff.is_platform_coordinator
+
+
 def lock(workers: Iterable[int], hours: Iterable[int]) -> None:
     """Let other changes of these people's duties and of these hours wait until we have committed.
 
