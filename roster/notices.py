@@ -204,7 +204,7 @@ def exchanged(request: "CoverRequest", other: "Duty") -> None:
 def between_institutions(request: "CoverRequest", to: Iterable[User]) -> None:
     """Tell coordinators of both sides about cover across institutions, done or to decide."""
     waits = request.state == "awaiting_approval"
-    assert request.claimed_for is not None
+    _taker, institution = request.taker
     for coordinator in to:
         _tell(
             request,
@@ -216,7 +216,7 @@ def between_institutions(request: "CoverRequest", to: Iterable[User]) -> None:
             gettext_lazy("%(taker)s wil een dienst van %(giver)s overnemen: %(when)s. Is dat goed?")
             if waits
             else gettext_lazy("%(taker)s neemt een dienst van %(giver)s over: %(when)s."),
-            taker=request.claimed_for.name,
+            taker=institution.name,
             giver=request.duty.credited_to.name,
         )
 

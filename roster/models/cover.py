@@ -280,6 +280,13 @@ class CoverRequest(Moving):
         return self.duty.status == Duty.Status.SICK
 
     @property
+    def taker(self) -> tuple[User, Institution]:
+        """Who claimed it, and for which institution. Raises RosterRefused: wrong_state."""
+        if self.claimed_by is None or self.claimed_for is None:
+            raise RosterRefused("wrong_state")
+        return self.claimed_by, self.claimed_for
+
+    @property
     def taken(self) -> Duty | None:
         """The taker's duty that came out of it, as long as it is one."""
         return (
@@ -403,8 +410,7 @@ class CoverRequest(Moving):
         with transaction.atomic():
             self._lock(self.claimed_by)
             self._require_judge(by)
-            taker = self.claimed_by
-            assert taker is not None  # the database says so of a claim
+            taker, _institution = self.taker
             notices.no_longer(self, taker)
             self.declines.get_or_create(worker=taker, defaults={"at": now})
             if self.to_worker_id:
@@ -459,10 +465,9 @@ class CoverRequest(Moving):
         now = now or timezone.now()
         with transaction.atomic():
             self._lock(self.claimed_by, self.offered_duty)
-            if self.claimed_by is None or self.claimed_for is None:
-                raise RosterRefused("wrong_state")
-            is_alone = by.pk == self.claimed_by_id
-            if not is_alone and not coordinates(by, self.claimed_for.pk):
+            taker, institution = self.taker
+            is_alone = by.pk == taker.pk
+            if not is_alone and not coordinates(by, institution.pk):
                 raise RosterRefused("not_yours")
             taken = self.taken
             if self.state != self.State.DONE or taken is None:
@@ -473,7 +478,7 @@ class CoverRequest(Moving):
             if is_alone and taken.start - now < timedelta(hours=hours):
                 raise RosterRefused("too_late")
             if not is_alone:
-                self._record(by, "released", self.claimed_by, self.claimed_for)
+                self._record(by, "released", taker, institution)
                 notices.taken_off(taken)
             handing_over.give_back(self, by, now)
 

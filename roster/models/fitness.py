@@ -78,8 +78,8 @@ class Fitness:
             .order_by("institution")
             .values_list("user_id", "institution_id")
         ):
-            assert institution is not None  # the database says so of a worker
-            employers.setdefault(user, []).append(institution)
+            if institution is not None:  # for the types: a worker has one
+                employers.setdefault(user, []).append(institution)
         busy: dict[int, list[tuple[int, datetime, datetime]]] = {}
         for worker, other, start, end in (
             Duty.objects.active()

@@ -42,8 +42,7 @@ def offer(
 
 def require_fit(request: "CoverRequest", now: datetime) -> None:
     """Both sides may do what they get. Raises RosterRefused: what `claim` refuses."""
-    taker, institution = request.claimed_by, request.claimed_for
-    assert taker is not None and institution is not None  # the database says so of a claim
+    taker, institution = request.taker
     duty, offered = request.duty, request.offered_duty
     start, end = request.span(now)
     if start >= end or (not request.is_urgent and start <= now):
@@ -72,8 +71,7 @@ def waits_for_approval(request: "CoverRequest") -> bool:
 
 def finish(request: "CoverRequest", by: User, now: datetime, **fields: Any) -> None:
     """Pass the duty on, in an exchange the other one back, and tell both sides."""
-    taker, institution = request.claimed_by, request.claimed_for
-    assert taker is not None and institution is not None  # the database says so of a claim
+    taker, institution = request.taker
     request._move(request.State.DONE, by=by, now=now, ended_at=now, **fields)
     duty, offered = request.duty, request.offered_duty
     source = Duty.Source.COVER
