@@ -24,7 +24,6 @@ from django.utils.dateparse import parse_datetime
 from institutions.models import AuditEvent, Institution, User
 from roster.drafting import may_move, problem_of
 from roster.models import (
-    ConsultationHour,
     Duty,
     Proposal,
     ProposalLine,
@@ -32,6 +31,7 @@ from roster.models import (
     RosterRefused,
 )
 from roster.models.acting import require_planner
+from roster.models.fitness import lock
 from roster.proposals import problem as draft
 from roster.proposals.score import Placement, broken_rules
 from roster.proposals.solve import Proposal as Answer
@@ -306,7 +306,8 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
         lines = list(
             proposal.lines.filter(seat__hour__start__gt=now).select_related("seat__hour")
         )
-        _lock(lines)
+        people = {line.worker_id for line in lines} | {line.previous_worker_id for line in lines}
+        lock(people - {None}, {line.seat.hour_id for line in lines})
         problem = problem_of(period, since(proposal))
         if is_outdated(proposal, problem):
             raise RosterRefused("outdated")
@@ -324,19 +325,16 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
     return Applied(len(made), len(taken), len(lines) - len(changes))
 
 
-def _lock(lines: list[ProposalLine]) -> None:
-    """Workers by id, then hours by id: the order of every verb."""
-    workers = {line.worker_id for line in lines} | {line.previous_worker_id for line in lines}
-    hours = {line.seat.hour_id for line in lines}
-    list(User.objects.filter(pk__in=workers - {None}).select_for_update().order_by("pk"))
-    list(ConsultationHour.objects.filter(pk__in=hours).select_for_update().order_by("pk"))
+def movable(seats: Iterable[int]) -> list[Duty]:
+    """The duties on these seats that a proposal may take away."""
+    found = Duty.objects.active().filter(seat__in=seats).select_related("hour")
+    return [duty for duty in found if may_move(duty)]
 
 
 def _take_away(changes: list[ProposalLine], now: datetime) -> list[Duty]:
     """Release the duties that have to make room. All of them first: people may change places."""
     seats = [line.seat_id for line in changes if line.previous_worker_id is not None]
-    found = Duty.objects.active().filter(seat__in=seats, start__gt=now).select_related("hour")
-    taken = [duty for duty in found if may_move(duty)]
+    taken = [duty for duty in movable(seats) if duty.start > now]
     Duty.objects.filter(pk__in=[duty.pk for duty in taken]).update(
         status=Duty.Status.RELEASED, sequence=F("sequence") + 1
     )

@@ -84,6 +84,20 @@ REFUSALS |= {
         "Dat kan niet: deze hulpverlener heeft dan al een dienst of te weinig rust, "
         "kan dan niet, of mag deze plek niet vullen."
     ),
+    # Rules, exceptions, periods.
+    "ended": _("Dit vaste spreekuur is dan al gestopt."),
+    "incomplete": _("Vul in wat er anders is: de tijd of de bezetting."),
+    "dates": _("De laatste dag ligt voor de eerste."),
+    "shared": _("Een deel van deze dagen zit al in een periode."),
+    "too_early": _("Dat kan nog niet: de periode is nog niet zover."),
+    "no_key": _("Spreek eerst de verdeelsleutel af."),
+    # Hours and costs.
+    "minutes": _("Zoveel tijd kan dat niet zijn. Kijk nog eens."),
+    "same": _("Dat staat er al."),
+    "settled": _("Deze periode is afgerekend. Er verandert niets meer aan."),
+    "reversed": _("Deze regel is al teruggedraaid."),
+    "tariff": _("Vul een tarief per uur in."),
+    "total": _("Vul een bedrag in dat kan. Ook na correcties mag het niet onder nul komen."),
 }
 # Why a proposal puts somebody on a seat, or leaves it empty.
 PROPOSED: dict[str, str | Promise] = {
