@@ -117,8 +117,7 @@ def _deal(period: RosterPeriod, now: datetime) -> Dealt:
         there = {party: part for party, part in share.items() if keys[party].days(first, last)}
         slots = [slot for day, slot in board.open if first <= day <= last]
         owners = fairness.deal(slots, there, board.dealt)
-        for slot in slots:
-            deals.append(board.give(slot, owners.get(slot.seat)))
+        deals += [board.give(slot, owners.get(slot.seat)) for slot in slots]
     deals += [board.free(seat) for seat in board.beyond]
     minutes: dict[int, dict[SlotClass, int]] = {
         party: dict.fromkeys(SlotClass, 0) for party in share
@@ -197,9 +196,7 @@ def _keys(period: RosterPeriod) -> dict[int, fairness.ShareKey]:
     return keys
 
 
-def _stretches(
-    keys: Iterable[fairness.ShareKey], period: RosterPeriod
-) -> list[tuple[date, date]]:
+def _stretches(keys: Iterable[fairness.ShareKey], period: RosterPeriod) -> list[tuple[date, date]]:
     """The period cut where somebody joins or leaves: in each the same institutions take part."""
     cuts = {period.first_date}
     for key in keys:

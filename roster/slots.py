@@ -7,9 +7,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from roster.fairness import SlotClass, slot_class
+from roster.models.exceptions import DateException
 from roster.models.hours import ConsultationHour
 from roster.models.line import ServiceLine
-from roster.models.rules import DateException
 from roster.time import days
 
 NAMES: dict[SlotClass, Promise] = {

@@ -86,7 +86,8 @@ class Seat(models.Model):
         on that day), filled (somebody is on duty), changed.
         """
         now = now or timezone.now()
-        parties = {self.owed_by_id, institution.pk if institution else None} - {None}
+        both = (self.owed_by_id, institution.pk if institution else None)
+        parties = {pk for pk in both if pk is not None}
         if not staff.is_platform_coordinator and not parties & staff.coordinator_of:
             raise RosterRefused("not_yours")
         with transaction.atomic():
