@@ -6,10 +6,14 @@ from typing import Any, cast
 
 from django import forms
 from django.utils.dates import WEEKDAYS
+from django.utils.formats import date_format
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Institution
 from roster.models import (
+    CostRun,
     DateException,
     HoursRule,
     Qualification,
@@ -294,9 +298,6 @@ class PeriodForm(forms.ModelForm):
 
 def told_days(weekdays: Iterable[int]) -> str:
     """"maandag, dinsdag en vrijdag"."""
-    from django.utils.text import get_text_list
-    from django.utils.translation import gettext
-
     return get_text_list([str(WEEKDAYS[day]) for day in sorted(weekdays)], gettext("en"))
 
 
@@ -385,3 +386,142 @@ SHARE_LABELS = {
 
 def _within(day: date | None, period: RosterPeriod) -> date | None:
     return day if day and period.holds(day) else None
+
+
+class DaysForm(forms.Form):
+    """Whole days at once: closed, or all of them moved by as many days."""
+
+    what = forms.ChoiceField(
+        label=_("Wat"),
+        choices=[("close", _("sluiten")), ("move", _("verplaatsen"))],
+        initial="close",
+    )
+    first = day_field(_("Eerste dag"))
+    last = day_field(_("Laatste dag"), required=False, help_text=_("Leeg: alleen die dag."))
+    target = day_field(
+        _("De eerste dag gaat naar"),
+        required=False,
+        help_text=_("Alleen bij verplaatsen. De andere dagen schuiven even ver mee."),
+    )
+    public_reason = forms.CharField(
+        label=_("Reden, voor iedereen te lezen"),
+        required=False,
+        max_length=200,
+        help_text=_("Alleen bij sluiten. Staat op de openbare pagina."),
+    )
+
+    def __init__(self, *args: Any, earliest: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.earliest = earliest
+        self.fields["first"].widget.attrs["min"] = f"{earliest:%Y-%m-%d}"
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        first = data.get("first")
+        last = data["last"] = data.get("last") or first
+        if first and first < self.earliest:
+            self.add_error("first", _("Kies vandaag of een dag die nog moet komen."))
+        elif first and last and last < first:
+            self.add_error("last", _("De laatste dag ligt voor de eerste."))
+        elif first and last and (last - first).days > 62:
+            self.add_error("last", _("Kies hoogstens twee maanden tegelijk."))
+        if data.get("what") == "close":
+            data["target"] = None
+        elif not data.get("target") and "target" not in self.errors:
+            self.add_error("target", _("Kies waar de eerste dag naartoe gaat."))
+        elif first and data.get("target") in (None, first):
+            self.add_error("target", _("Kies een andere dag."))
+        return data
+
+
+class CostForm(forms.Form):
+    """What a division of costs starts from; amounts in euros."""
+
+    period = forms.ModelChoiceField(
+        RosterPeriod.objects.none(), label=_("Periode"), empty_label=None
+    )
+    method = forms.ChoiceField(
+        label=_("Hoe"),
+        choices=CostRun.Method.choices,
+        help_text=_(
+            "Naar sleutel: ieder draagt het afgesproken deel. Naar tekort: wie minder deed dan "
+            "het deel, betaalt per uur. Allebei: eerst het tekort, dan de rest naar sleutel."
+        ),
+    )
+    total = forms.DecimalField(
+        label=_("Totaal in euro"),
+        required=False,
+        min_value=0,
+        max_digits=12,
+        decimal_places=2,
+        localize=False,
+        help_text=_("Niet nodig bij “naar tekort”: daar volgt het totaal uit de uren."),
+    )
+    tariff = forms.DecimalField(
+        label=_("Tarief per uur tekort, in euro"),
+        required=False,
+        min_value=0,
+        max_digits=8,
+        decimal_places=2,
+    )
+
+    def __init__(self, *args: Any, line: ServiceLine, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        period = cast("forms.ModelChoiceField[RosterPeriod]", self.fields["period"])
+        period.queryset = line.periods.public().order_by("-first_date")
+        period.label_from_instance = told_period  # type: ignore[method-assign]
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        method = data.get("method")
+        if method != CostRun.Method.SHORTFALL and data.get("total") is None:
+            if "total" not in self.errors:
+                self.add_error("total", _("Vul het totaal in."))
+        if method and method != CostRun.Method.KEY and data.get("tariff") is None:
+            if "tariff" not in self.errors:
+                self.add_error("tariff", _("Vul het tarief in."))
+        for name in ("total", "tariff"):
+            amount = data.get(name)
+            data[f"{name}_cents"] = None if amount is None else int(amount * 100)
+        return data
+
+
+class PostingForm(forms.Form):
+    """A posting in the ledger by hand: hand over, let off, or correct. Hours and minutes."""
+
+    what = forms.ChoiceField(
+        label=_("Wat"),
+        choices=[
+            ("transfer", _("uren overdragen aan een andere instelling")),
+            ("waive", _("uren kwijtschelden")),
+            ("add", _("uren erbij (correctie)")),
+            ("take", _("uren eraf (correctie)")),
+        ],
+    )
+    institution = forms.ModelChoiceField(
+        Institution.objects.filter(is_active=True), label=_("Instelling")
+    )
+    other = forms.ModelChoiceField(
+        Institution.objects.filter(is_active=True),
+        label=_("Aan"),
+        required=False,
+        help_text=_("Alleen bij overdragen: deze instelling krijgt de uren."),
+    )
+    hours = forms.IntegerField(label=_("Uren"), min_value=0, max_value=10_000, initial=0)
+    minutes = forms.IntegerField(label=_("Minuten"), min_value=0, max_value=59, initial=0)
+    text = forms.CharField(label=_("Waarom"), max_length=200)
+    key = forms.CharField(widget=forms.HiddenInput, max_length=40)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        data["sum"] = (data.get("hours") or 0) * 60 + (data.get("minutes") or 0)
+        if not data["sum"] and not self.errors:
+            self.add_error("hours", _("Vul in hoeveel."))
+        if data.get("what") == "transfer" and not data.get("other"):
+            self.add_error("other", _("Kies aan wie."))
+        return data
+
+
+def told_period(period: RosterPeriod) -> str:
+    first, last = (date_format(day, "j F Y") for day in (period.first_date, period.last_date))
+    return f"{first} – {last}"
