@@ -49,9 +49,7 @@ def standing(period: RosterPeriod) -> Standing:
         .values_list("min_staff", "target_staff", "filled")
     )
     rows = list(rows)
-    owed = Seat.objects.filter(
-        hour__period=period, hour__status="planned", owed_by__isnull=False
-    )
+    owed = Seat.objects.filter(hour__period=period, hour__status="planned", owed_by__isnull=False)
     return Standing(
         hours=len(rows),
         seats=sum(target for _min, target, _filled in rows),

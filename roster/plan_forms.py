@@ -71,9 +71,7 @@ def staff_field(label: Any, *, required: bool = True, help_text: Any = "") -> fo
 class Staffed(forms.Form):
     """How many people: minimum, target, maximum, and how many of a kind among them."""
 
-    min_staff = staff_field(
-        _("Minstens"), help_text=_("Met minder mensen gaat de chat niet open.")
-    )
+    min_staff = staff_field(_("Minstens"), help_text=_("Met minder mensen gaat de chat niet open."))
     target_staff = staff_field(_("Streven"), help_text=_("Zoveel plekken vult een voorstel."))
     max_staff = staff_field(_("Hoogstens"), help_text=_("Zoveel plekken zijn er."))
     mix_trainee = forms.IntegerField(
@@ -159,7 +157,9 @@ class RuleForm(Staffed):
         data = super().clean()
         first, last = data.get("valid_from"), data.get("valid_until")
         if first and self.earliest and first < self.earliest:
-            self.add_error("valid_from", _("Kies een dag die nog moet komen. Wat geweest is, blijft."))
+            self.add_error(
+                "valid_from", _("Kies een dag die nog moet komen. Wat geweest is, blijft.")
+            )
         if first and last and last < first:
             self.add_error("valid_until", _("De laatste dag ligt voor de eerste."))
         return data
@@ -249,13 +249,17 @@ class ExceptionForm(Staffed):
         elif data["kind"] == DateException.Kind.EXTRA:
             data["rule"] = None
             if not times:
-                self.add_error("local_start", _("Een extra spreekuur heeft een begin en een einde."))
+                self.add_error(
+                    "local_start", _("Een extra spreekuur heeft een begin en een einde.")
+                )
             if not staff:
                 self.add_error("min_staff", _("Vul in hoeveel mensen er nodig zijn."))
         else:
             data["mix"] = data["mix"] or None
             if not (times or staff or data["mix"]):
-                self.add_error("local_start", _("Vul in wat er anders is: de tijd of de bezetting."))
+                self.add_error(
+                    "local_start", _("Vul in wat er anders is: de tijd of de bezetting.")
+                )
 
     @property
     def exception(self) -> dict[str, Any]:
@@ -297,7 +301,7 @@ class PeriodForm(forms.ModelForm):
 
 
 def told_days(weekdays: Iterable[int]) -> str:
-    """"maandag, dinsdag en vrijdag"."""
+    """ "maandag, dinsdag en vrijdag"."""
     return get_text_list([str(WEEKDAYS[day]) for day in sorted(weekdays)], gettext("en"))
 
 

@@ -119,7 +119,9 @@ Start = Callable[[draft.Problem, int], "Future[Answer]"]
 
 def _in_own_process(problem: draft.Problem, seed: int) -> "Future[Answer]":
     # Spawned, because this process has threads and sockets that a fork would copy.
-    pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(10,))
+    pool = ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(10,)
+    )
     answer = pool.submit(solve, problem, seed=seed, seconds=SECONDS)
     pool.shutdown(wait=False)
     return answer
@@ -303,9 +305,7 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
         period = RosterPeriod.objects.select_for_update().get(pk=proposal.period_id)
         if period.state not in OPEN_TO_PROPOSALS:
             raise RosterRefused("wrong_state")
-        lines = list(
-            proposal.lines.filter(seat__hour__start__gt=now).select_related("seat__hour")
-        )
+        lines = list(proposal.lines.filter(seat__hour__start__gt=now).select_related("seat__hour"))
         people = {line.worker_id for line in lines} | {line.previous_worker_id for line in lines}
         lock(people - {None}, {line.seat.hour_id for line in lines})
         problem = problem_of(period, since(proposal))

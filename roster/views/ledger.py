@@ -77,7 +77,9 @@ def reverse_entry(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a posting back by its opposite; both stay to be read."""
     entry = get_object_or_404(LedgerEntry.objects.select_related("line", "period"), pk=pk)
     by = staff_on(request).user
-    attempt(request, lambda: entry.reverse(by), _("Teruggedraaid. Allebei de regels blijven staan."))
+    attempt(
+        request, lambda: entry.reverse(by), _("Teruggedraaid. Allebei de regels blijven staan.")
+    )
     return redirect(_back(entry.line, entry.period))
 
 
@@ -102,7 +104,9 @@ def _page(request: HttpRequest, form: PostingForm) -> HttpResponse:
         period=period,
         choices=choices,
         balances=found,
-        widest=max([1, *(abs(one.planned_balance) for one in found), *(abs(one.balance) for one in found)]),
+        widest=max(
+            [1, *(abs(one.planned_balance) for one in found), *(abs(one.balance) for one in found)]
+        ),
         burdens=[_burden(one) for one in found],
         kinds=[slots.NAMES[kind] for kind in BURDENS],
         most_burden=max([1, *(sum(one.burden.values()) for one in found)]),

@@ -159,8 +159,6 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-
-
 @platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def deal(request: HttpRequest, pk: int) -> HttpResponse:

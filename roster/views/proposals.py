@@ -123,8 +123,7 @@ def _read(proposal: Proposal, show: str) -> dict[str, Any]:
         or (show == "changes" and row.kind in ("new", "moved", "empty"))
     ]
     hours = [
-        (hour, list(some))
-        for hour, some in groupby(shown, key=lambda row: row.line.seat.hour)
+        (hour, list(some)) for hour, some in groupby(shown, key=lambda row: row.line.seat.hour)
     ]
     weeks = [
         (week, list(some))
@@ -235,9 +234,7 @@ def _adjust(request: HttpRequest, period: RosterPeriod, line: ProposalLine) -> H
     return redirect("roster_proposal_line", period.pk, line.pk)
 
 
-def _choices(
-    line: ProposalLine, hour: ConsultationHour, now: datetime
-) -> list[dict[str, Any]]:
+def _choices(line: ProposalLine, hour: ConsultationHour, now: datetime) -> list[dict[str, Any]]:
     """Who can and may fill the seat as far as the plan goes, who has least to do in front."""
     problem = proposing.problem_of(line.proposal.period, proposing.since(line.proposal))
     elsewhere = set(
@@ -280,5 +277,10 @@ def _choices(
     ]
     return sorted(
         choices,
-        key=lambda one: (one["is_elsewhere"], not one["is_liked"], one["duties"], str(one["person"])),
+        key=lambda one: (
+            one["is_elsewhere"],
+            not one["is_liked"],
+            one["duties"],
+            str(one["person"]),
+        ),
     )

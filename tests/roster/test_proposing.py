@@ -111,9 +111,7 @@ def test_a_proposal_is_not_applied_over_a_plan_that_changed(
 ) -> None:
     hour = plan_hour(period)
     proposal = make(period, dirk)
-    Absence.objects.create(
-        worker=anna, first_date=hour.local_date, last_date=hour.local_date
-    )
+    Absence.objects.create(worker=anna, first_date=hour.local_date, last_date=hour.local_date)
 
     with pytest.raises(RosterRefused) as refusal:
         proposing.apply(proposal, dirk, NOW)
@@ -150,9 +148,7 @@ def test_what_people_chose_stays_and_what_was_proposed_may_move(
 
 def test_an_empty_seat_says_why(period: RosterPeriod, anna: User, dirk: User) -> None:
     hour = plan_hour(period)
-    Absence.objects.create(
-        worker=anna, first_date=hour.local_date, last_date=hour.local_date
-    )
+    Absence.objects.create(worker=anna, first_date=hour.local_date, last_date=hour.local_date)
 
     proposal = make(period, dirk)
 
