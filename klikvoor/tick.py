@@ -18,6 +18,7 @@ from chat import jobs as chat_jobs
 from chat.database import in_pool
 from chat.models import WORKER_LOST
 from roster import jobs as roster_jobs
+from roster.proposing import make_proposals
 from triage.models import forget_old as forget_old_intakes
 
 log = logging.getLogger("klikvoor.tick")
@@ -52,6 +53,7 @@ def jobs() -> list[Job]:
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.erase_old_texts, 600),
+        Job(make_proposals, 2),
         Job(roster_jobs.generate_hours, 3600),
         Job(roster_jobs.move_periods, 600),
         Job(roster_jobs.purge_opening_log, 24 * 3600),

@@ -43,12 +43,11 @@ class Part:
 
 def standing(period: RosterPeriod) -> Standing:
     """Two queries."""
-    rows = (
+    rows = list(
         period.hours.planned()
         .annotate(filled=Count("duties", filter=Q(duties__status__in=Duty.ACTIVE)))
         .values_list("min_staff", "target_staff", "filled")
     )
-    rows = list(rows)
     owed = Seat.objects.filter(hour__period=period, hour__status="planned", owed_by__isnull=False)
     return Standing(
         hours=len(rows),

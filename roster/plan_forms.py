@@ -222,7 +222,7 @@ class ExceptionForm(Staffed):
             self.fields[name].help_text = ""
         rule = cast("forms.ModelChoiceField[HoursRule]", self.fields["rule"])
         rule.queryset = line.rules.all()
-        rule.label_from_instance = told_rule  # type: ignore[method-assign]
+        rule.label_from_instance = told_rule  # type: ignore[method-assign,assignment]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean()
@@ -473,17 +473,18 @@ class CostForm(forms.Form):
         super().__init__(*args, **kwargs)
         period = cast("forms.ModelChoiceField[RosterPeriod]", self.fields["period"])
         period.queryset = line.periods.public().order_by("-first_date")
-        period.label_from_instance = told_period  # type: ignore[method-assign]
+        period.label_from_instance = told_period  # type: ignore[method-assign,assignment]
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         method = data.get("method")
-        if method != CostRun.Method.SHORTFALL and data.get("total") is None:
-            if "total" not in self.errors:
-                self.add_error("total", _("Vul het totaal in."))
-        if method and method != CostRun.Method.KEY and data.get("tariff") is None:
-            if "tariff" not in self.errors:
-                self.add_error("tariff", _("Vul het tarief in."))
+        wanted = {
+            "total": (CostRun.Method.SHORTFALL, _("Vul het totaal in.")),
+            "tariff": (CostRun.Method.KEY, _("Vul het tarief in.")),
+        }
+        for name, (without, text) in wanted.items():
+            if method != without and data.get(name) is None and name not in self.errors:
+                self.add_error(name, text)
         for name in ("total", "tariff"):
             amount = data.get(name)
             data[f"{name}_cents"] = None if amount is None else int(amount * 100)

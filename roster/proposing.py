@@ -307,7 +307,7 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
             raise RosterRefused("wrong_state")
         lines = list(proposal.lines.filter(seat__hour__start__gt=now).select_related("seat__hour"))
         people = {line.worker_id for line in lines} | {line.previous_worker_id for line in lines}
-        lock(people - {None}, {line.seat.hour_id for line in lines})
+        lock([one for one in people if one is not None], {line.seat.hour_id for line in lines})
         problem = problem_of(period, since(proposal))
         if is_outdated(proposal, problem):
             raise RosterRefused("outdated")
@@ -315,7 +315,11 @@ def apply(proposal: Proposal, by: User, now: datetime | None = None) -> Applied:
         changes = [line for line in lines if line.is_change]
         taken = _take_away(changes, now)
         made = Duty.objects.bulk_create(
-            [_duty(line, by) for line in changes if line.worker_id is not None]
+            [
+                _duty(line, line.worker_id, line.credited_to_id, by)
+                for line in changes
+                if line.worker_id is not None and line.credited_to_id is not None
+            ]
         )
         _record(by, "released", taken)
         _record(by, "proposed", made)
@@ -356,12 +360,12 @@ def _record(by: User, deed: str, duties: Iterable[Duty]) -> None:
     )
 
 
-def _duty(line: ProposalLine, by: User) -> Duty:
+def _duty(line: ProposalLine, worker: int, institution: int, by: User) -> Duty:
     return Duty(
         hour=line.seat.hour,
         seat=line.seat,
-        worker_id=line.worker_id,
-        credited_to_id=line.credited_to_id,
+        worker_id=worker,
+        credited_to_id=institution,
         start=line.seat.hour.start,
         end=line.seat.hour.end,
         source=Duty.Source.PROPOSAL,

@@ -12,7 +12,7 @@ from roster.models.worked import HoursEntryQuerySet
 from roster.views.steering import attempt, line_of, page, staff_on, to
 
 TAB = "corrections"
-RECENT = 60
+RECENT = 30
 
 
 def _of_others(staff: Staff) -> HoursEntryQuerySet:

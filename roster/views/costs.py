@@ -81,12 +81,12 @@ def read(run: CostRun) -> dict[str, Any]:
         cents[line.institution_id][line.kind] = line.cents
         names.setdefault(line.institution_id, line.institution.name)
     weights, balances = run.inputs.get("weights", {}), run.inputs.get("balances", {})
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": name,
             "weight": weights.get(str(one), 0),
             "balance": balances.get(str(one), 0),
-            "cents": [cents[one].get(kind, 0) for kind in CostLine.Kind.values],
+            "cents": [(label, cents[one].get(kind, 0)) for kind, label in CostLine.Kind.choices],
             "sum": sum(cents[one].values()),
         }
         for one, name in names.items()

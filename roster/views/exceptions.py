@@ -1,5 +1,6 @@
 """Days that differ from the rules, with the holidays as suggestions."""
 
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from institutions.access import platform_required
+from institutions.models import User
 from roster import holidays
 from roster.models import DateException, RosterRefused, ServiceLine
 from roster.plan_forms import ExceptionForm, told_rule
@@ -86,7 +88,7 @@ def change_exception(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     """Let a suggestion hold, put it aside, or take back one that holds."""
     one = get_object_or_404(DateException.objects.select_related("line"), pk=pk)
     by = staff_on(request).user
-    deeds = {
+    deeds: dict[str, tuple[Callable[[User], object], str]] = {
         "confirm": (one.confirm, _("Overgenomen. Het rooster is aangepast.")),
         "dismiss": (one.dismiss, _("Weggelegd. Die dagen zijn gewoon volgens het rooster.")),
         "withdraw": (one.withdraw, _("Ingetrokken. Die dagen zijn weer volgens het rooster.")),

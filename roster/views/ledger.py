@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from institutions.access import coordinator_required, platform_required
 from roster import exports, slots
@@ -21,7 +21,7 @@ from roster.plan_forms import PostingForm, told_period
 from roster.views.steering import attempt, line_of, page, staff_on, to
 
 TAB = "ledger"
-PER_PAGE = 50
+PER_PAGE = 40
 # Without a period, tables go this far back and ahead.
 BACK, AHEAD = timedelta(days=365), timedelta(days=183)
 BURDENS = (SlotClass.DAY, SlotClass.EVENING, SlotClass.WEEKEND, SlotClass.HOLIDAY)
@@ -121,7 +121,9 @@ def _burden(one: Balance) -> dict[str, Any]:
     pieces, begin = [], 0
     for kind in BURDENS:
         minutes = one.burden.get(kind, 0)
-        pieces.append({"kind": kind.value, "begin": begin, "minutes": minutes})
+        pieces.append(
+            {"kind": kind.value, "name": slots.NAMES[kind], "begin": begin, "minutes": minutes}
+        )
         begin += minutes
     return {"institution": one.institution, "pieces": pieces, "weighted": one.weighted}
 

@@ -1,6 +1,7 @@
 """Periods: making one, its share key, dealing its seats, and publishing it."""
 
 from datetime import date, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,7 +15,7 @@ from institutions.access import platform_required
 from institutions.models import Institution
 from roster import dealing, slots
 from roster.models import Proposal, RosterPeriod, RosterRefused, ServiceLine, ShareKey
-from roster.periods import parts, standing, told
+from roster.periods import Standing, parts, standing, told
 from roster.plan_forms import PeriodForm, SharesForm
 from roster.texts import refusal
 from roster.views.steering import attempt, line_of, page, staff_on
@@ -69,6 +70,9 @@ def period(request: HttpRequest, pk: int) -> HttpResponse:
     institutions = Institution.objects.in_bulk(bears)
     rows = [(institutions[one], part) for one, part in bears.items()]
     most = max([1, *(max(part.quota, part.planned) for part in bears.values())])
+    proposal = found.proposals.exclude(state=Proposal.State.DROPPED).last()
+    standing_now, shared = standing(found), found.shares.count()
+    news = len(told(found, now)) if found.state != RosterPeriod.State.SETTLED else 0
     changes = list(found.changes.select_related("by").order_by("-pk")[:8])
     for change in changes:
         change.told = RosterPeriod.State(change.new).label  # type: ignore[attr-defined]
@@ -78,15 +82,30 @@ def period(request: HttpRequest, pk: int) -> HttpResponse:
         found.line,
         TAB,
         period=found,
-        standing=standing(found),
-        shares=found.shares.count(),
+        standing=standing_now,
+        shares=shared,
+        next=_next_step(found, standing_now, shared, proposal, news),
         parts=sorted(rows, key=lambda row: row[0].name),
         most=most,
-        proposal=found.proposals.exclude(state=Proposal.State.DROPPED).last(),
-        news=len(told(found, now)) if found.state != RosterPeriod.State.SETTLED else 0,
+        proposal=proposal,
+        news=news,
         version=found.versions.last(),
         changes=changes,
     )
+
+
+def _next_step(
+    period: RosterPeriod, now: Standing, shared: int, proposal: Proposal | None, news: int
+) -> str:
+    """The step that most likely comes next; any other may be taken."""
+    if period.is_public:
+        return "publish" if news else ""
+    if not shared:
+        return "shares"
+    if not now.owed and now.open:
+        return "deal"
+    is_ready = proposal is not None and proposal.state == Proposal.State.READY
+    return "proposal" if is_ready or (now.open and not proposal) else "publish"
 
 
 @platform_required
@@ -178,12 +197,12 @@ def deal(request: HttpRequest, pk: int) -> HttpResponse:
             raise
         return page(request, "period_deal", found.line, TAB, period=found)
     names = dealing.names_of(dealt)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": names[one],
             "share": dealt.share.get(one, 0),
             "total": dealt.total(one),
-            "kinds": [minutes.get(kind, 0) for kind in slots.NAMES],
+            "kinds": [(name, minutes.get(kind, 0)) for kind, name in slots.NAMES.items()],
         }
         for one, minutes in dealt.minutes.items()
     ]

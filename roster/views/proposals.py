@@ -169,7 +169,7 @@ def _after(period: RosterPeriod, lines: list[ProposalLine]) -> dict[str, Any]:
     for duty in proposing.movable(moved):
         then[duty.credited_to_id] -= duty.minutes
     names = Institution.objects.in_bulk({*now, *then})
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": names[one].name,
             "quota": now[one].quota if one in now else 0,
