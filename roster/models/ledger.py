@@ -18,6 +18,7 @@ from roster.models.acting import require_planner
 from roster.models.line import ServiceLine
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
+from roster.time import minutes_between
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -43,9 +44,12 @@ def keys_of(period: RosterPeriod) -> dict[int, Key]:
 
 def needs_of(period: RosterPeriod) -> list[owing.Need]:
     """What each hour of a period takes at its target; not of the cancelled ones."""
+    hours = period.hours.planned().order_by("start", "pk")
     return [
-        owing.Need(hour.pk, hour.local_date, hour.target_staff * hour.minutes)
-        for hour in period.hours.planned().only("local_date", "target_staff", "start", "end")
+        owing.Need(hour, day, target * minutes_between(start, end))
+        for hour, day, target, start, end in hours.values_list(
+            "pk", "local_date", "target_staff", "start", "end"
+        )
     ]
 
 
