@@ -106,7 +106,7 @@ def test_cancelling_voids_what_was_asked_about_it(
         request.refresh_from_db()
         assert (request.state, request.ended_at) == ("void", BEFORE)
         assert request.changes.get().by == dirk
-    assert "overnemen" in mails_to(bilal)[0]
+    assert "vervallen" in mails_to(bilal)[0]
     assert set(hour.duties.values_list("status", flat=True)) == {"released"}
 
 
