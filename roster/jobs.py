@@ -1,8 +1,8 @@
 """What the roster does by the clock. The tick calls these; each is safe to run twice."""
 
 import logging
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection
+from datetime import date, datetime, timedelta
 
 from django.db.models import CharField, Exists, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
@@ -16,6 +16,7 @@ from roster.models import (
     LedgerEntry,
     OpeningLog,
     RosterPeriod,
+    RosterRefused,
     ShareKey,
 )
 
@@ -24,17 +25,47 @@ log = logging.getLogger("klikvoor.roster.jobs")
 # Concrete hours exist this many days ahead, so that people can sign up and visitors see the next.
 HORIZON_DAYS = 28
 KEEP_LOG = timedelta(days=365)
+_OVER = (RosterPeriod.State.CLOSED, RosterPeriod.State.SETTLED)
 
 
 def generate_hours(now: datetime) -> int:
-    """Make the consultation hours of every rule that is valid in the horizon; return how many."""
+    """Make the consultation hours of every rule that is valid in the horizon; return how many.
+
+    Hours are also made to the end of every period that is planned, however far ahead that is.
+    """
     made = 0
+    planned: dict[int, date] = {}
+    for period in RosterPeriod.objects.exclude(state__in=_OVER):
+        known = planned.get(period.line_id, period.last_date)
+        planned[period.line_id] = max(known, period.last_date)
     for rule in HoursRule.objects.select_related("line"):
         first = rule.line.today(now)
         last = first + timedelta(days=HORIZON_DAYS)
+        last = max(last, planned.get(rule.line_id, last))
         if rule.valid_from <= last and (rule.valid_until is None or rule.valid_until >= first):
             made += rule.generate(first, last)
     return made
+
+
+def move_periods(now: datetime) -> int:
+    """Let published periods run from their first day, and close them after their last hour."""
+    moved = 0
+    periods = RosterPeriod.objects.select_related("line")
+    for period in periods.filter(state=RosterPeriod.State.PUBLISHED):
+        moved += _moves(period.run, now)
+    for period in periods.filter(state=RosterPeriod.State.RUNNING):
+        moved += _moves(period.close, now)
+    return moved
+
+
+def _moves(verb: Callable[..., None], now: datetime) -> bool:
+    try:
+        verb(now=now)
+    except RosterRefused as refused:
+        if refused.code in ("too_early", "changed"):  # not yet, or another process was first
+            return False
+        raise
+    return True
 
 
 def purge_opening_log(now: datetime) -> int:

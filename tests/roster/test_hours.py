@@ -1,239 +1,389 @@
-"""Registered hours can be corrected, with approval; the ledger is reversed and never changed."""
+"""Changing an hour by hand: what happens to its seats, its duties, and whom it is told."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from institutions.models import AuditEvent, Institution, StaffMail, User
-from roster.jobs import settle_hours
-from roster.models import (
-    Duty,
-    HoursEntry,
-    LedgerEntry,
-    RosterPeriod,
-    RosterRefused,
-    ServiceLine,
-)
-from tests.people import make_user
-from tests.roster.settling import LATER, NOW, at_once, hour_in, put_on, shared_period, was_there
+from roster.models import Absence, ConsultationHour, Duty, RosterRefused, ServiceLine
+from tests.roster.making import HOUR, MONDAY, NOW, make_hour, make_period, taker
+from tests.roster.planning import BEFORE, ask_cover, mails_to, make_rule, publish, put_on
 
-WORKED = "worked"
+TUESDAY = MONDAY + timedelta(days=1)
+LATE = NOW - timedelta(hours=23)
 
 
 @pytest.fixture
-def zoe(zuid: Institution) -> User:
-    """The coordinator of Zuid alone."""
-    return make_user("Zoë", (zuid, "coordinator"))
+def hour(line: ServiceLine) -> ConsultationHour:
+    """Monday 2 March, 19:00-21:00, with three seats."""
+    return make_hour(line)
 
 
-@pytest.fixture
-def entry(line: ServiceLine, zuid: Institution, anna: User, zoe: User, dirk: User) -> HoursEntry:
-    """Anna's hours of a duty of two hours, of which she was seen for 100 minutes."""
-    duty = put_on(hour_in(shared_period(line, {zuid: 1})), anna)
-    was_there(duty, end=duty.start + timedelta(minutes=100))
-    settle_hours(LATER)
-    return HoursEntry.objects.get()
+VERBS: dict[str, Any] = {
+    "cancel": lambda hour, by: hour.cancel(by, now=BEFORE),
+    "reopen": lambda hour, by: hour.reopen(by, now=BEFORE),
+    "move": lambda hour, by: hour.move(by, TUESDAY, time(19), time(21), now=BEFORE),
+    "staff": lambda hour, by: hour.staff(by, 1, 1, 2, now=BEFORE),
+}
 
 
-def again(entry: HoursEntry) -> HoursEntry:
-    return HoursEntry.objects.get(pk=entry.pk)
-
-
-def codes(*deeds: Callable[[], object]) -> list[str]:
-    found = []
-    for deed in deeds:
-        with pytest.raises(RosterRefused) as refusal:
-            deed()
-        found.append(refusal.value.code)
-    return found
-
-
-def ledger() -> list[tuple[str, int, str | None, bool]]:
-    """Minutes, source, author and whether it reverses, of what was posted as worked."""
-    return [
-        (one.source, one.minutes, one.author and one.author.chat_name, one.reverses_id is not None)
-        for one in LedgerEntry.objects.filter(kind=WORKED)
-    ]
-
-
-def mails(kind: str) -> list[str]:
-    return [mail.to.chat_name for mail in StaffMail.objects.filter(kind=kind)]
-
-
-def test_a_worker_asks_for_a_correction_and_the_coordinators_hear_it(
-    entry: HoursEntry, anna: User
+@pytest.mark.parametrize("verb", VERBS)
+def test_only_the_coordinator_of_the_platform_changes_hours(
+    hour: ConsultationHour, anna: User, zuid: Institution, verb: str
 ) -> None:
-    entry.claim(anna, 118, NOW)
-    claimed = again(entry)
-    assert (claimed.state, claimed.claimed_minutes, claimed.claimed_at) == ("claimed", 118, NOW)
-    # As long as nobody decided, what was measured counts.
-    assert claimed.minutes == 100
-    assert ledger() == [(f"duty:{entry.duty_id}", 100, None, False)]
-    assert sorted(mails("hours_claimed")) == ["Dirk", "Zoë"]
-    mail = StaffMail.objects.filter(kind="hours_claimed")[0]
-    assert "Anna Voorbeeld" in mail.body
-    assert "maandag 2 maart, 19:00-21:00" in mail.body
-    assert "118 minuten" in mail.body
+    edith = User.objects.create_user("edith@example.org", None, name="Edith", chat_name="Edith")
+    edith.memberships.create(institution=zuid, role="coordinator")
+    for stranger in (anna, edith):
+        with pytest.raises(RosterRefused, match="not_yours"):
+            VERBS[verb](hour, stranger)
+    hour.refresh_from_db()
+    assert (hour.version, hour.is_detached) == (1, False)
 
 
-def test_a_claim_may_change_and_be_withdrawn(entry: HoursEntry, anna: User) -> None:
-    entry.claim(anna, 118)
-    entry.claim(anna, 120)
-    assert again(entry).claimed_minutes == 120
-    entry.withdraw(anna)
-    assert (again(entry).state, again(entry).claimed_at) == ("measured", None)
-    assert codes(lambda: entry.withdraw(anna)) == ["wrong_state"]
+@pytest.mark.parametrize("verb", ["cancel", "move"])
+def test_an_hour_that_began_stays(hour: ConsultationHour, dirk: User, verb: str) -> None:
+    verbs = {
+        "cancel": lambda: hour.cancel(dirk, now=NOW),
+        "move": lambda: hour.move(dirk, MONDAY, time(20), time(22), now=NOW),
+    }
+    with pytest.raises(RosterRefused, match="began"):
+        verbs[verb]()
 
 
-def test_claims_that_cannot_be(entry: HoursEntry, anna: User, bilal: User) -> None:
-    assert codes(
-        lambda: entry.claim(bilal, 120),
-        lambda: entry.withdraw(bilal),
-        lambda: entry.claim(anna, -1),
-        lambda: entry.claim(anna, 361),
-        lambda: entry.claim(anna, 100),
-    ) == ["not_yours", "not_yours", "minutes", "minutes", "same"]
-    assert again(entry).state == "measured"
+# --- Cancelling ----------------------------------------------------------------------------------
 
 
-def test_approving_reverses_and_posts_anew(entry: HoursEntry, anna: User, zoe: User) -> None:
-    entry.claim(anna, 118)
-    entry.approve(zoe, now=NOW)
-    approved = again(entry)
-    assert (approved.state, approved.minutes, approved.approver) == ("approved", 118, zoe)
-    assert (approved.measured_minutes, approved.decided_at) == (100, NOW)
-    name = f"duty:{entry.duty_id}"
-    first = LedgerEntry.objects.get(source=name)
-    assert ledger() == [
-        (name, 100, None, False),
-        (f"entry:{first.pk}", -100, "Zoë", True),
-        (f"{name}/2", 118, "Zoë", False),
-    ]
-    assert mails("hours_approved") == ["Anna"]
-    event = AuditEvent.objects.get(verb="roster")
-    assert (event.actor, event.person, event.detail) == (zoe, anna, "hours_approved 2026-03-02")
-
-
-def test_approving_again_goes_on_from_what_stands(entry: HoursEntry, zoe: User, dirk: User) -> None:
-    entry.approve(zoe, 118)
-    again(entry).approve(dirk, 0)
-    again(entry).approve(zoe, 90)
-    assert [minutes for _source, minutes, _by, _reverses in ledger()] == [100, -100, 118, -118, 90]
-    assert LedgerEntry.objects.filter(kind=WORKED).balance() == 90
-    assert LedgerEntry.objects.filter(kind=WORKED).live().balance() == 90
-    assert codes(lambda: again(entry).approve(zoe)) == ["wrong_state"]
-
-
-def test_approving_what_was_measured_posts_nothing(entry: HoursEntry, zoe: User) -> None:
-    entry.approve(zoe)
-    assert (again(entry).state, again(entry).minutes) == ("approved", 100)
-    assert len(ledger()) == 1
-
-
-def test_rejecting_leaves_what_was_measured(entry: HoursEntry, anna: User, zoe: User) -> None:
-    assert codes(lambda: entry.reject(zoe)) == ["wrong_state"]
-    entry.claim(anna, 120)
-    entry.reject(zoe)
-    assert (again(entry).state, again(entry).minutes) == ("rejected", 100)
-    assert len(ledger()) == 1
-    assert mails("hours_rejected") == ["Anna"]
-    assert codes(lambda: again(entry).claim(anna, 120)) == ["wrong_state"]
-    # The coordinator may come back on it.
-    again(entry).approve(zoe)
-    assert again(entry).minutes == 120
-
-
-def test_only_coordinators_of_the_credited_institution_or_the_platform_decide(
-    entry: HoursEntry, anna: User, bilal: User, maas: Institution, dirk: User
+def test_cancelling_frees_everybody_and_tells_them_once(
+    hour: ConsultationHour,
+    anna: User,
+    carla: User,
+    zuid: Institution,
+    maas: Institution,
+    dirk: User,
 ) -> None:
-    stranger = make_user("Max", (maas, "coordinator"))
-    entry.claim(anna, 120)
-    for person in (anna, bilal, stranger):
-        assert codes(
-            lambda person=person: entry.approve(person), lambda person=person: entry.reject(person)
-        ) == ["not_yours", "not_yours"]
-    platform = make_user("Pia", (None, "coordinator"))
-    entry.approve(platform)
-    assert again(entry).approver == platform
+    duty = put_on(hour, anna, zuid)
+    put_on(hour, carla, maas)
+    hour.cancel(dirk, "Koningsdag", now=BEFORE)
+    assert (hour.status, hour.cancelled_at) == ("cancelled", BEFORE)
+    assert (hour.public_reason, hour.is_detached, hour.version) == ("Koningsdag", True, 2)
+    assert set(hour.duties.values_list("status", "sequence")) == {("released", 1)}
+    (body,) = mails_to(anna)
+    assert "maandag 2 maart, 19:00-21:00" in body
+    assert "Koningsdag" in body
+    assert "Carla" not in body
+    assert len(mails_to(anna, carla)) == 2
+    trail = AuditEvent.objects.filter(verb="roster", person=anna).get()
+    assert (trail.actor, trail.institution, trail.detail) == (dirk, zuid, "cancelled 2026-03-02")
+    assert "vervallen" in trail.explanation
+    # Anna is free for something else at that time.
+    assert put_on(make_hour(hour.line), anna, zuid).pk != duty.pk
+    with pytest.raises(RosterRefused, match="cancelled"):
+        hour.cancel(dirk, now=BEFORE)
 
 
-def test_nobody_decides_about_the_own_hours(
-    entry: HoursEntry, anna: User, zuid: Institution
+def test_cancelled_late_counts_as_worked(
+    hour: ConsultationHour, anna: User, zuid: Institution, dirk: User
 ) -> None:
-    anna.memberships.create(institution=zuid, role="coordinator")
-    entry.claim(anna, 120)
-    assert "Anna" not in mails("hours_claimed")
-    assert codes(lambda: entry.approve(anna), lambda: entry.reject(anna)) == ["own", "own"]
+    put_on(hour, anna, zuid)
+    hour.cancel(dirk, now=LATE)
+    assert hour.duties.get().status == Duty.Status.DONE
 
 
-def test_numbers_that_cannot_be_approved(entry: HoursEntry, zoe: User) -> None:
-    assert codes(lambda: entry.approve(zoe, -1), lambda: entry.approve(zoe, 1441)) == [
-        "minutes",
-        "minutes",
-    ]
-
-
-def test_after_settling_the_period_nothing_is_corrected(
-    entry: HoursEntry, anna: User, zoe: User
+def test_cancelling_voids_what_was_asked_about_it(
+    hour: ConsultationHour,
+    anna: User,
+    bilal: User,
+    carla: User,
+    zuid: Institution,
+    maas: Institution,
+    dirk: User,
 ) -> None:
-    RosterPeriod.objects.update(state="settled")
-    entry = again(entry)
-    assert codes(
-        lambda: entry.claim(anna, 120),
-        lambda: entry.approve(zoe, 120),
-        lambda: entry.reject(zoe),
-    ) == ["settled", "settled", "settled"]
+    asked = ask_cover(put_on(hour, anna, zuid))
+    wanted = ask_cover(put_on(hour, carla, maas), state="claimed", **taker(bilal, zuid))
+    hour.cancel(dirk, now=BEFORE)
+    for request in (asked, wanted):
+        request.refresh_from_db()
+        assert (request.state, request.ended_at) == ("void", BEFORE)
+        assert request.changes.get().by == dirk
+    assert "vervallen" in mails_to(bilal)[0]
+    assert set(hour.duties.values_list("status", flat=True)) == {"released"}
 
 
-def test_who_decides_on_what_changed_meanwhile_is_told(
-    entry: HoursEntry, anna: User, zoe: User, dirk: User
+def test_a_question_for_which_a_cancelled_duty_was_offered_is_open_again(
+    hour: ConsultationHour,
+    anna: User,
+    carla: User,
+    zuid: Institution,
+    maas: Institution,
+    dirk: User,
 ) -> None:
-    entry.claim(anna, 118)
-    hers, his = again(entry), again(entry)
-    hers.approve(zoe)
-    assert codes(lambda: his.reject(dirk), lambda: his.approve(dirk)) == ["changed", "changed"]
-    assert LedgerEntry.objects.filter(kind=WORKED).balance() == 118
+    offered = put_on(hour, carla, maas)
+    other = make_hour(hour.line, NOW + 24 * HOUR)
+    request = ask_cover(
+        put_on(other, anna, zuid),
+        kind="exchange",
+        offered_duty=offered,
+        state="claimed",
+        **taker(carla, maas),
+    )
+    hour.cancel(dirk, now=BEFORE)
+    request.refresh_from_db()
+    assert (request.state, request.offered_duty, request.claimed_by) == ("open", None, None)
+    assert other.duties.get().status == Duty.Status.COVER_WANTED
 
 
-def test_who_was_not_seen_but_was_there_is_credited_after_all(
-    line: ServiceLine, zuid: Institution, anna: User, zoe: User
+def test_nobody_hears_of_a_duty_that_they_do_not_know_of(
+    hour: ConsultationHour, anna: User, bilal: User, zuid: Institution, dirk: User
 ) -> None:
-    duty = put_on(hour_in(shared_period(line, {zuid: 1})), anna)
-    settle_hours(LATER)
-    entry = HoursEntry.objects.get()
-    entry.claim(anna, 120)
-    entry.approve(zoe)
+    period = make_period(hour.line)
+    ConsultationHour.objects.update(period=period)
+    put_on(hour, anna, zuid, source="proposal")
+    put_on(hour, bilal, zuid, source="self")
+    hour.refresh_from_db()
+    hour.cancel(dirk, now=BEFORE)
+    assert list(StaffMail.objects.values_list("to", flat=True)) == [bilal.pk]
+
+
+# --- Reopening -----------------------------------------------------------------------------------
+
+
+def test_a_reopened_hour_is_empty_and_people_are_told(
+    hour: ConsultationHour, anna: User, zuid: Institution, dirk: User
+) -> None:
+    put_on(hour, anna, zuid)
+    hour.cancel(dirk, "Ziek", now=LATE)
+    hour.reopen(dirk, now=LATE)
+    assert (hour.status, hour.cancelled_at, hour.public_reason) == ("planned", None, "")
+    assert (hour.is_detached, hour.seats.count()) == (True, 3)
+    assert hour.duties.get().status == Duty.Status.RELEASED
+    assert "gaat door" in mails_to(anna)[-1]
+    with pytest.raises(RosterRefused, match="wrong_state"):
+        hour.reopen(dirk, now=LATE)
+
+
+def test_what_is_over_is_not_reopened(hour: ConsultationHour, dirk: User) -> None:
+    hour.cancel(dirk, now=LATE)
+    with pytest.raises(RosterRefused, match="began"):
+        hour.reopen(dirk, now=NOW)
+
+
+# --- Moving --------------------------------------------------------------------------------------
+
+
+def test_duties_move_along_with_their_hour(
+    hour: ConsultationHour, anna: User, zuid: Institution, dirk: User
+) -> None:
+    duty = put_on(hour, anna, zuid)
+    uid = duty.uid
+    hour.move(dirk, TUESDAY, time(20), time(22), now=BEFORE)
     duty.refresh_from_db()
-    assert duty.status == "done"
-    assert LedgerEntry.objects.balance() == 0
+    assert (hour.local_date, hour.local_start, hour.version) == (TUESDAY, time(20), 2)
+    assert hour.is_detached
+    assert (duty.start, duty.end) == (hour.start, hour.end)
+    assert (duty.status, duty.uid, duty.sequence) == ("confirmed", uid, 1)
+    (body,) = mails_to(anna)
+    assert "maandag 2 maart, 19:00-21:00 wordt dinsdag 3 maart, 20:00-22:00" in body
 
 
-def test_nobody_is_credited_for_two_duties_at_once(
-    line: ServiceLine, zuid: Institution, anna: User, zoe: User
+def test_parts_of_a_seat_move_along_in_their_order(
+    hour: ConsultationHour,
+    anna: User,
+    carla: User,
+    zuid: Institution,
+    maas: Institution,
+    dirk: User,
 ) -> None:
-    period = shared_period(line, {zuid: 1})
-    missed = put_on(hour_in(period), anna)
-    settle_hours(LATER)
-    other = put_on(hour_in(period), anna)
-    was_there(other)
-    settle_hours(LATER)
-    entry = HoursEntry.objects.get(duty=missed)
-    assert codes(lambda: entry.approve(zoe, 120)) == ["overlap"]
-    assert again(entry).state == "measured"
-    assert Duty.objects.get(pk=missed.pk).status == "no_show"
+    seat = hour.seats.first()
+    first = put_on(hour, anna, zuid, seat=seat, end=NOW + HOUR)
+    second = put_on(hour, carla, maas, seat=seat, start=NOW + HOUR)
+    hour.move(dirk, MONDAY, time(20), time(22), now=BEFORE)
+    for duty, start in ((first, NOW + HOUR), (second, NOW + 2 * HOUR)):
+        duty.refresh_from_db()
+        assert (duty.start, duty.end, duty.status) == (start, start + HOUR, "confirmed")
 
 
-@pytest.mark.postgresql
-@pytest.mark.django_db(transaction=True)
-def test_two_coordinators_at_once_post_one_correction(
-    line: ServiceLine, zuid: Institution, anna: User, zoe: User
+def test_a_shorter_hour_cuts_off_what_falls_outside_it(
+    hour: ConsultationHour, anna: User, bilal: User, zuid: Institution, dirk: User
 ) -> None:
-    duty = put_on(hour_in(shared_period(line, {zuid: 1})), anna)
-    was_there(duty, end=duty.start + timedelta(minutes=60))
-    settle_hours(LATER)
-    entry = HoursEntry.objects.get()
-    refusals: list[Any] = at_once(lambda: again(entry).approve(zoe, 120))
-    assert all(isinstance(one, RosterRefused) for one in refusals)
-    assert LedgerEntry.objects.filter(kind=WORKED).balance() == 120
+    seat = hour.seats.first()
+    lost = put_on(hour, anna, zuid, seat=seat, end=NOW + HOUR / 2)
+    kept = put_on(hour, bilal, zuid, seat=seat, start=NOW + HOUR / 2)
+    hour.move(dirk, MONDAY, time(20), time(21), now=BEFORE)
+    lost.refresh_from_db()
+    kept.refresh_from_db()
+    assert lost.status == Duty.Status.RELEASED
+    assert (kept.start, kept.end, kept.status) == (NOW + HOUR, NOW + 2 * HOUR, "confirmed")
+    assert "jij kunt dan niet" in mails_to(anna)[0]
+
+
+def test_who_is_elsewhere_or_absent_then_is_let_go(
+    hour: ConsultationHour,
+    anna: User,
+    carla: User,
+    zuid: Institution,
+    maas: Institution,
+    dirk: User,
+) -> None:
+    put_on(make_hour(hour.line, NOW + 24 * HOUR), anna, zuid)
+    busy, away = put_on(hour, anna, zuid), put_on(hour, carla, maas)
+    Absence.objects.create(worker=carla, first_date=TUESDAY, last_date=TUESDAY)
+    hour.move(dirk, TUESDAY, time(19, 30), time(21), now=BEFORE)
+    for duty, person in ((busy, anna), (away, carla)):
+        duty.refresh_from_db()
+        assert (duty.status, duty.start) == ("released", NOW)
+        assert "jij kunt dan niet" in mails_to(person)[0]
+
+
+def test_moving_voids_a_question_and_the_giver_has_the_duty(
+    hour: ConsultationHour, anna: User, zuid: Institution, dirk: User
+) -> None:
+    request = ask_cover(put_on(hour, anna, zuid))
+    hour.move(dirk, TUESDAY, time(19), time(21), now=BEFORE)
+    request.refresh_from_db()
+    assert (request.state, request.duty.status) == ("void", "confirmed")
+    assert "Je vraag om vervanging is vervallen" in mails_to(anna)[0]
+
+
+def test_the_rule_makes_no_second_hour_on_the_day_that_one_left(
+    line: ServiceLine, dirk: User
+) -> None:
+    rule = make_rule(line)
+    period = make_period(line, days=1)
+    rule.generate(MONDAY, MONDAY + timedelta(days=6))
+    hour = line.hours.first()
+    hour.move(dirk, TUESDAY, time(19), time(21), now=BEFORE)
+    assert rule.generate(MONDAY, MONDAY + timedelta(days=6)) == 0
+    assert (hour.rule, hour.period) == (None, None)
+    left = line.hours.get(local_date=MONDAY)
+    assert (left.status, left.is_detached, left.period) == ("cancelled", True, period)
+    assert line.hours.planned().count() == 2
+
+
+def test_a_running_hour_may_only_end_at_another_time(hour: ConsultationHour, dirk: User) -> None:
+    hour.move(dirk, MONDAY, time(19), time(22), now=NOW + HOUR)
+    assert hour.end == NOW + 3 * HOUR
+    with pytest.raises(RosterRefused, match="past"):
+        hour.move(dirk, MONDAY, time(19), time(20), now=NOW + 2 * HOUR)
+    with pytest.raises(RosterRefused, match="began"):
+        hour.move(dirk, MONDAY, time(18), time(22), now=NOW + HOUR)
+
+
+@pytest.mark.parametrize(
+    ("code", "day", "start", "end"),
+    [
+        ("past", MONDAY - timedelta(days=7), time(19), time(21)),
+        ("no_time", date(2026, 3, 29), time(2), time(3)),
+    ],
+)
+def test_an_hour_does_not_move_to_a_time_that_is_not_there(
+    hour: ConsultationHour, dirk: User, code: str, day: date, start: time, end: time
+) -> None:
+    with pytest.raises(RosterRefused, match=code):
+        hour.move(dirk, day, start, end, now=BEFORE)
+    hour.refresh_from_db()
+    assert (hour.start, hour.version) == (NOW, 1)
+
+
+@pytest.mark.parametrize(
+    ("day", "minutes"), [(date(2026, 3, 28), 120), (date(2026, 10, 24), 240)], ids=str
+)
+def test_an_hour_that_moves_to_a_change_night_takes_its_duties_along(
+    hour: ConsultationHour, anna: User, zuid: Institution, dirk: User, day: date, minutes: int
+) -> None:
+    """From 01:00 to 04:00 on the wall is two hours in March and four in October."""
+    duty = put_on(hour, anna, zuid)
+    hour.move(dirk, day + timedelta(days=1), time(1), time(4), now=BEFORE)
+    duty.refresh_from_db()
+    assert hour.minutes == duty.minutes == minutes
+
+
+def test_moving_to_the_same_time_changes_nothing(hour: ConsultationHour, dirk: User) -> None:
+    hour.move(dirk, MONDAY, time(19), time(21), now=BEFORE)
+    hour.refresh_from_db()
+    assert (hour.version, hour.is_detached) == (1, False)
+
+
+# --- Staffing ------------------------------------------------------------------------------------
+
+
+def test_seats_come_and_go_but_never_a_filled_one(
+    hour: ConsultationHour, anna: User, bilal: User, zuid: Institution, dirk: User
+) -> None:
+    last = hour.seats.last()
+    put_on(hour, anna, zuid, seat=last)
+    given_back = put_on(hour, bilal, zuid, seat=hour.seats.get(no=2))
+    Duty.objects.filter(pk=given_back.pk).update(status="released")
+    hour.staff(dirk, 1, 1, 1, now=BEFORE)
+    assert list(hour.seats.all()) == [last]
+    assert (hour.max_staff, hour.version, hour.is_detached) == (1, 2, True)
+    given_back.refresh_from_db()
+    assert given_back.seat == last
+    hour.staff(dirk, 1, 2, 4, now=BEFORE)
+    assert list(hour.seats.values_list("no", flat=True)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("code", "numbers"),
+    [
+        ("numbers", (0, 1, 2)),
+        ("numbers", (2, 1, 2)),
+        ("numbers", (1, 3, 2)),
+        ("numbers", (1, 1, 61)),
+        ("numbers", (1, 1, 2, {"trainee": 3})),
+        ("filled", (1, 1, 1)),
+    ],
+    ids=str,
+)
+def test_numbers_that_do_not_fit_are_refused(
+    hour: ConsultationHour,
+    anna: User,
+    bilal: User,
+    zuid: Institution,
+    dirk: User,
+    code: str,
+    numbers: tuple[Any, ...],
+) -> None:
+    put_on(hour, anna, zuid)
+    put_on(hour, bilal, zuid)
+    with pytest.raises(RosterRefused, match=code):
+        hour.staff(dirk, *numbers, now=BEFORE)
+    assert hour.seats.count() == 3
+
+
+def test_what_is_over_or_cancelled_is_not_staffed(hour: ConsultationHour, dirk: User) -> None:
+    with pytest.raises(RosterRefused, match="past"):
+        hour.staff(dirk, 1, 1, 2, now=NOW + 2 * HOUR)
+    hour.cancel(dirk, now=BEFORE)
+    with pytest.raises(RosterRefused, match="cancelled"):
+        hour.staff(dirk, 1, 1, 2, now=BEFORE)
+
+
+def test_seats_ask_for_the_mix_and_filled_ones_keep_what_they_asked(
+    line: ServiceLine, anna: User, zuid: Institution, dirk: User
+) -> None:
+    rule = make_rule(line, mix={"duty": 1, "trainee": 1})
+    rule.generate(MONDAY, MONDAY)
+    hour = line.hours.get()
+    assert list(hour.seats.values_list("qualification", flat=True)) == ["", "trainee", ""]
+    put_on(hour, anna, zuid, seat=hour.seats.get(no=2))
+    hour.staff(dirk, 1, 2, 4, {"backup": 1, "trainee": 1}, now=BEFORE)
+    assert dict(hour.seats.values_list("no", "qualification")) == {
+        1: "backup",
+        2: "trainee",
+        3: "",
+        4: "",
+    }
+
+
+def test_a_public_period_tells_whoever_was_planned_in_it(
+    hour: ConsultationHour, anna: User, zuid: Institution, dirk: User
+) -> None:
+    period = make_period(hour.line)
+    publish(period)
+    ConsultationHour.objects.update(period=period)
+    put_on(hour, anna, zuid, source="proposal")
+    hour.refresh_from_db()
+    hour.move(dirk, TUESDAY, time(19), time(21), now=BEFORE)
+    assert len(mails_to(anna)) == 1
+    assert hour.start == datetime(2026, 3, 3, 18, tzinfo=UTC)
