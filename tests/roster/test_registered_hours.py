@@ -237,3 +237,20 @@ def test_two_coordinators_at_once_post_one_correction(
     refusals: list[Any] = at_once(lambda: again(entry).approve(zoe, 120))
     assert all(isinstance(one, RosterRefused) for one in refusals)
     assert LedgerEntry.objects.filter(kind=WORKED).balance() == 120
+
+
+def test_a_period_is_settled_once_everything_is_counted_and_decided(
+    line: ServiceLine, zuid: Institution, anna: User, dirk: User
+) -> None:
+    period = shared_period(line, {zuid: 1})
+    put_on(hour_in(period), anna)
+    RosterPeriod.objects.update(state="closed")
+    period.refresh_from_db()
+    assert codes(lambda: period.settle(dirk)) == ["unmeasured"]
+    settle_hours(LATER)
+    entry = HoursEntry.objects.get()
+    entry.claim(anna, 120)
+    assert codes(lambda: period.settle(dirk)) == ["claims"]
+    entry.approve(dirk)
+    period.settle(dirk)
+    assert period.state == "settled"
