@@ -23,8 +23,8 @@ def _of_others(staff: Staff) -> HoursEntryQuerySet:
     )
 
 
-@coordinator_required
 @require_safe
+@coordinator_required
 def corrections(request: HttpRequest) -> HttpResponse:
     """What waits for this coordinator, oldest first; and what was registered lately."""
     line, staff = line_of(request), staff_on(request)
@@ -42,8 +42,8 @@ def corrections(request: HttpRequest) -> HttpResponse:
     )
 
 
-@coordinator_required
 @require_POST
+@coordinator_required
 def decide(request: HttpRequest, pk: int) -> HttpResponse:
     """Approve what is asked or another number, or leave it at what was measured."""
     staff = staff_on(request)

@@ -22,8 +22,8 @@ from roster.views.steering import line_of, page, staff_on
 TAB = "costs"
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def costs(request: HttpRequest) -> HttpResponse:
     """Earlier divisions, and a new one: with `deed=look` nothing is kept."""
     line = line_of(request)
@@ -57,8 +57,8 @@ def _make(line: ServiceLine, form: CostForm, by: User) -> CostRun:
     )
 
 
-@platform_required
 @require_safe
+@platform_required
 def cost_run(request: HttpRequest, pk: int) -> HttpResponse:
     """One division, with the numbers that it came from."""
     run = get_object_or_404(CostRun.objects.select_related("line", "period", "author"), pk=pk)
@@ -66,8 +66,8 @@ def cost_run(request: HttpRequest, pk: int) -> HttpResponse:
     return page(request, "cost_run", run.line, TAB, run=run, told=told, **read(run))
 
 
-@platform_required
 @require_safe
+@platform_required
 def export_costs(request: HttpRequest, pk: int, form: str) -> HttpResponse:
     run = get_object_or_404(CostRun, pk=pk)
     return as_file(exports.costs_table(run, staff_on(request)), form, f"costs-{run.pk}")

@@ -15,8 +15,8 @@ from roster.texts import OBSTACLES, refusal
 from roster.views.steering import line_of, page, staff_on, to
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def days(request: HttpRequest) -> HttpResponse:
     """The choice and its preview come by GET; the deed by POST, with the token of what was seen."""
     line = line_of(request)

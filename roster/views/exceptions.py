@@ -26,8 +26,8 @@ TAB = "exceptions"
 AHEAD = timedelta(days=365)
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def exceptions(request: HttpRequest) -> HttpResponse:
     """What is suggested, what holds from today on, and room for a new one."""
     line = line_of(request)
@@ -82,8 +82,8 @@ def _add(request: HttpRequest, line: ServiceLine, form: ExceptionForm) -> bool:
     return True
 
 
-@platform_required
 @require_POST
+@platform_required
 def change_exception(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     """Let a suggestion hold, put it aside, or take back one that holds."""
     one = get_object_or_404(DateException.objects.select_related("line"), pk=pk)
@@ -100,8 +100,8 @@ def change_exception(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     return redirect(to("roster_exceptions", one.line))
 
 
-@platform_required
 @require_POST
+@platform_required
 def suggest_holidays(request: HttpRequest) -> HttpResponse:
     """Fetch the holidays of the coming year as suggestions; what was dismissed stays away."""
     line = line_of(request)

@@ -42,15 +42,15 @@ def _period_of(request: HttpRequest, line: ServiceLine) -> RosterPeriod | None:
     )
 
 
-@coordinator_required
 @require_safe
+@coordinator_required
 def ledger(request: HttpRequest) -> HttpResponse:
     """The balances that this coordinator may see, and the postings behind them."""
     return _page(request, PostingForm(initial={"key": secrets.token_urlsafe(12)}))
 
 
-@platform_required
 @require_POST
+@platform_required
 def post_entry(request: HttpRequest) -> HttpResponse:
     """Hand over, let off or correct; a form that is sent twice posts once."""
     line = line_of(request)
@@ -71,8 +71,8 @@ def post_entry(request: HttpRequest) -> HttpResponse:
     return redirect(_back(line, period))
 
 
-@platform_required
 @require_POST
+@platform_required
 def reverse_entry(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a posting back by its opposite; both stay to be read."""
     entry = get_object_or_404(LedgerEntry.objects.select_related("line", "period"), pk=pk)
@@ -128,8 +128,8 @@ def _burden(one: Balance) -> dict[str, Any]:
     return {"institution": one.institution, "pieces": pieces, "weighted": one.weighted}
 
 
-@coordinator_required
 @require_safe
+@coordinator_required
 def export(request: HttpRequest, what: str, form: str) -> HttpResponse:
     """A table of what this coordinator may see, as CSV or XLSX."""
     staff, line = staff_on(request), line_of(request)

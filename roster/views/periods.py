@@ -27,8 +27,8 @@ def period_of(pk: int) -> RosterPeriod:
     return get_object_or_404(RosterPeriod.objects.select_related("line"), pk=pk)
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def periods(request: HttpRequest) -> HttpResponse:
     """All periods of a line, the newest first, and room for the next one."""
     line = line_of(request)
@@ -60,8 +60,8 @@ def _next(line: ServiceLine, today: date) -> dict[str, date]:
     return {"first_date": first, "last_date": first + timedelta(days=13 * 7 - 1)}
 
 
-@platform_required
 @require_safe
+@platform_required
 def period(request: HttpRequest, pk: int) -> HttpResponse:
     """One period: how it stands, what each institution does, and what can be done next."""
     found = period_of(pk)
@@ -108,8 +108,8 @@ def _next_step(
     return "proposal" if is_ready or (now.open and not proposal) else "publish"
 
 
-@platform_required
 @require_POST
+@platform_required
 def move_period(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     """Give a period its next state, or the one before."""
     found = period_of(pk)
@@ -128,8 +128,8 @@ def move_period(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     return redirect("roster_period", pk)
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def shares(request: HttpRequest, pk: int) -> HttpResponse:
     """The share key: what each institution bears of this period."""
     found = period_of(pk)
@@ -152,8 +152,8 @@ def shares(request: HttpRequest, pk: int) -> HttpResponse:
     return page(request, "period_shares", found.line, TAB, period=found, form=form)
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def publish(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what people will be told, then publish."""
     found = period_of(pk)
@@ -178,8 +178,8 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def deal(request: HttpRequest, pk: int) -> HttpResponse:
     """Show who would owe which minutes, then deal the seats."""
     found = period_of(pk)

@@ -26,8 +26,8 @@ from roster.views.steering import attempt, page, staff_on
 SHOWS = ("changes", "empty", "all")
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def proposals(request: HttpRequest, pk: int) -> HttpResponse:
     """The last proposal of a period. What is applied or put aside is the one that was looked at."""
     period = period_of(pk)
@@ -189,8 +189,8 @@ def _after(period: RosterPeriod, lines: list[ProposalLine]) -> dict[str, Any]:
 # --- Adjusting one line ---------------------------------------------------------------------------
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def proposal_line(request: HttpRequest, pk: int, line: int) -> HttpResponse:
     """Who else could fill this seat; choosing one changes the proposal, not yet the plan."""
     period = period_of(pk)

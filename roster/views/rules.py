@@ -20,8 +20,8 @@ from roster.views.steering import attempt, line_of, page, staff_on, to
 TAB = "rules"
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def rules(request: HttpRequest) -> HttpResponse:
     """All rules of a line; those that ended are kept apart. A new one starts today or later."""
     line = line_of(request)
@@ -62,8 +62,8 @@ def rules(request: HttpRequest) -> HttpResponse:
     )
 
 
-@platform_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@platform_required
 def rule(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a rule from a day on, or let it end; hours that were stay as they were."""
     found = get_object_or_404(HoursRule.objects.select_related("line"), pk=pk)
