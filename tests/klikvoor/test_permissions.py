@@ -191,6 +191,7 @@ ADDRESSES: dict[str, Address] = {
     "roster_periods": Address(PLATFORM, PLATFORM),
     "roster_period": Address(PLATFORM_NOTHING, kwargs=nothing),
     "roster_shares": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_carry": Address(NOT_LIKE_THIS, PLATFORM_NOTHING, kwargs=nothing),
     "roster_deal": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
     "roster_proposals": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
     "roster_proposal_line": Address(
