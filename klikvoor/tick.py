@@ -33,7 +33,8 @@ class Job:
     """Something that runs about every `seconds`; `due_at` is on the loop's clock.
 
     `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
-    `is_slow`: it waits for somebody else's machine, and must not hold up the others.
+    `is_slow`: it waits for somebody else's machine, or has much to do after an outage, and must not
+    hold up the others.
     """
 
     run: Callable[[datetime], object]
