@@ -5,7 +5,8 @@ Written to the outbox inside the transaction of the change. Names no colleague a
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
@@ -14,7 +15,11 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from institutions.models import StaffMail, User
+from institutions.models import Institution, User
+from roster import notices
+
+if TYPE_CHECKING:
+    from roster.models import ConsultationHour, Seat
 
 
 class What(TextChoices):
@@ -36,11 +41,8 @@ class What(TextChoices):
             "Wil je komen, neem dan weer een plek."
         ),
     )
-    CLAIM_VOID = (
-        "claim_void",
-        gettext_lazy("Je wilde deze dienst overnemen, maar dat kan niet meer: %(old)s."),
-    )
-    ADDED = "added", gettext_lazy("Je dienst: %(new)s.")
+    ADDED = "added", gettext_lazy("%(new)s")
+    NEW = "new", gettext_lazy("Nieuw: %(new)s.")
     REMOVED = "removed", gettext_lazy("Niet meer van jou: %(old)s.")
 
 
@@ -56,11 +58,7 @@ class Span:
         """In the active language: `maandag 2 maart, 19:00-21:00`."""
         zone = ZoneInfo(self.tz)
         start, end = self.start.astimezone(zone), self.end.astimezone(zone)
-        return f"{date_format(start, 'l j F')}, {_clock(start)}-{_clock(end)}"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{time(moment.hour, moment.minute):%H:%M}"
+        return f"{date_format(start, 'l j F')}, {start:%H:%M}-{end:%H:%M}"
 
 
 @dataclass(frozen=True)
@@ -110,26 +108,46 @@ def tell(news: Iterable[News], kind: str, key: str) -> int:
         items.sort(key=lambda item: item.at)
         worker = items[0].worker
         with translation.override(worker.language):
-            subject, body = _mail(kind, items)
-        told += StaffMail.put(worker, kind, f"{key}:{pk}", subject=subject, body=body)
+            subject, intro = _heading(kind, len(items))
+            lines = [f"- {item.text()}" for item in items]
+        told += notices.put(worker, kind, f"{key}:{pk}", subject=subject, lines=[intro, "", *lines])
     return told
 
 
-def _mail(kind: str, items: list[News]) -> tuple[str, str]:
-    count = len(items)
+def _heading(kind: str, count: int) -> tuple[str, str]:
     if kind == "published":
-        subject = _("Het rooster staat klaar")
-        opening = _("Het rooster is gepubliceerd. Dit zijn jouw diensten:")
-    elif kind == "republished":
-        subject = _("Het rooster is veranderd")
-        opening = ngettext(
-            "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
+        return _("het rooster staat klaar"), _("Het rooster is gepubliceerd. Dit zijn je diensten:")
+    subject = ngettext("er is een dienst veranderd", "er zijn diensten veranderd", count)
+    if kind == "republished":
+        subject = _("het rooster is veranderd")
+    return subject, ngettext(
+        "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
+    )
+
+
+def seat_given(
+    coordinators: Iterable[User],
+    seat: "Seat",
+    hour: "ConsultationHour",
+    old: Institution | None,
+    new: Institution | None,
+    now: datetime,
+) -> None:
+    """Tell coordinators that another institution owes a seat from now on."""
+    for person in coordinators:
+        with translation.override(person.language):
+            words = {
+                "hour": Span(hour.start, hour.end, hour.tz).text(),
+                "old": old.name if old else _("iedereen"),
+                "new": new.name if new else _("iedereen"),
+            }
+            subject = _("een plek in het rooster is van een ander")
+            body = _("Een plek in het spreekuur van %(hour)s was van %(old)s en is nu van %(new)s.")
+        notices.put(
+            person,
+            "seat_given",
+            f"seat:{seat.pk}:{now.timestamp():.6f}:{person.pk}",
+            subject=subject,
+            lines=[body % words],
+            page=f"roster/hours/{hour.pk}/",
         )
-    else:
-        subject = ngettext("Een dienst is veranderd", "Je diensten zijn veranderd", count)
-        opening = ngettext(
-            "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
-        )
-    lines = "\n".join(f"- {item.text()}" for item in items)
-    closing = _("Je diensten staan ook in Klikvoor, bij Mijn diensten.")
-    return subject, f"{opening}\n\n{lines}\n\n{closing}\n"

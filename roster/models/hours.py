@@ -191,6 +191,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             self._tell(changing.cancel(self, by, now, public_reason, by_hand=True), now)
 
     def reopen(self, by: User, *, now: datetime | None = None) -> None:
@@ -201,6 +202,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             self._tell(changing.reopen(self, now, by_hand=True), now)
 
     def move(
@@ -215,6 +217,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             self._tell(changing.move(self, by, now, day, start, end, by_hand=True), now)
 
     def staff(
@@ -234,6 +237,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             changing.staff(self, now, minimum, target, maximum, mix, by_hand=True)
 
     def _tell(self, news: list[News], now: datetime) -> None:
