@@ -359,6 +359,23 @@ def test_a_school_holiday_over_new_year_is_one_suggestion(line: ServiceLine) -> 
 # --- The generator -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("saturday", "minutes"), [(date(2026, 3, 28), 180), (date(2026, 10, 24), 300)], ids=str
+)
+def test_a_night_hour_lasts_what_the_clock_makes_of_it(
+    line: ServiceLine, dirk: User, saturday: date, minutes: int
+) -> None:
+    """From 23:00 to 03:00 is four hours on the wall; generated or changed afterwards, it is one."""
+    night = {"weekdays": [5], "local_start": time(23), "local_end": time(3)}
+    made = make_rule(line, **night)
+    moved = make_rule(line, weekdays=[5])
+    for rule in (made, moved):
+        rule.generate(saturday - timedelta(days=7), saturday)
+    new = moved.change(dirk, saturday - timedelta(days=7), **night)
+    for rule in (made, new):
+        assert [hour.minutes for hour in rule.hours.order_by("start")] == [240, minutes]
+
+
 def test_hours_know_their_period_and_reach_its_end(line: ServiceLine) -> None:
     make_rule(line, weekdays=[0])
     period = make_period(line, NEXT, days=70)
