@@ -96,7 +96,7 @@ class InviteForm(forms.ModelForm):
             "chat_name": _("Zo ziet een jongere deze persoon. Vaak de voornaam."),
             "institution": "",
         }
-        labels = {"institution": _("instelling")}
+        labels = {"institution": _("Instelling")}
 
     def __init__(self, *args: Any, staff: Staff, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

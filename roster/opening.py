@@ -75,7 +75,7 @@ class Reason(TextChoices):
     STAFFED = "staffed", gettext_lazy("Er zitten genoeg mensen klaar.")
     NO_PLACE_FREE = (
         "no_place_free",
-        gettext_lazy("Alle plekken zijn bezet. Wie nu komt, wacht in de wachtrij."),
+        gettext_lazy("Iedereen is in gesprek. Wie nu komt, wacht in de wachtrij."),
     )
     QUEUE_FULL = (
         "queue_full",
@@ -248,7 +248,7 @@ class Opening:
         if local.date() == today.date() + timedelta(days=1):
             return _("morgen om %(time)s") % {"time": time}
         day = date_format(local, "l j F")
-        return _("op %(day)s om %(time)s") % {"day": day, "time": time}
+        return _("%(day)s om %(time)s") % {"day": day, "time": time}
 
 
 def label(state: str, reason: str) -> str:

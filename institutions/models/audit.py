@@ -32,7 +32,7 @@ CONVERSATIONS = {
     "referred": _("doorverwezen"),
     "visitor_left": _("jongere is weg"),
     "time": _("het spreekuur is voorbij"),
-    "misuse": _("misbruik"),
+    "misuse": _("misbruik van de chat"),
 }
 
 
