@@ -24,6 +24,11 @@ OPENINGS = {
     "closed": _("dicht gezet"),
     "withdrawn": _("het rooster bepaalt weer"),
 }
+SETTINGS = {
+    "institution": _("instelling"),
+    "site": _("site"),
+    "reply": _("snel antwoord"),
+}
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
@@ -71,6 +76,7 @@ class AuditEvent(models.Model):
         ENABLE = "enable", _("aangezet")
         END_SIGN_INS = "end_sign_ins", _("overal uitgelogd")
         RESET_MFA = "reset_mfa", _("tweede stap gewist")
+        SETTINGS = "settings", _("inrichting veranderd")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -109,6 +115,8 @@ class AuditEvent(models.Model):
             role, number = words
             sentence = _("als %(role)s, uitnodiging %(number)s")
             return str(sentence) % {"role": ROLES.get(role, role), "number": number}
+        if self.verb == self.Verb.SETTINGS and words:
+            return str(SETTINGS.get(words[0], self.detail))
         if self.verb == self.Verb.CHANGE:
             return ", ".join(str(FIELDS.get(word, word)) for word in words)
         if self.verb == self.Verb.FORCE and len(words) == 3:
