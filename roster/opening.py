@@ -238,7 +238,7 @@ class Opening:
         return _("De chat is open tot %(when)s.") % {"when": self._when(self.until, short=True)}
 
     def _when(self, moment: datetime, *, short: bool = False) -> str:
-        """`vandaag om 19:00`, `morgen om 19:00`, `op dinsdag 3 maart om 19:00`; short: `19:00`."""
+        """`vandaag om 19:00`, `morgen om 19:00`, `dinsdag 3 maart om 19:00`; short: `19:00`."""
         local, today = moment.astimezone(self.zone), self.now.astimezone(self.zone)
         time = f"{local:%H:%M}"
         if short and moment - self.now <= _SAME_NIGHT:
