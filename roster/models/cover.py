@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import Institution
+from institutions.models import Institution, User
 from roster.models.duties import Duty
 from roster.models.moves import Moving, StateChange
 
@@ -32,6 +32,14 @@ class CoverRequestQuerySet(models.QuerySet["CoverRequest"]):
         """
         absent = Q(duty__status=Duty.Status.SICK)
         return self.live().filter(Q(absent, duty__end__lte=now) | Q(~absent, duty__start__lte=now))
+
+    def void(self, by: User | None, now: datetime) -> int:
+        """End the live ones because their duty changed; returns how many. For other verbs.
+
+        A duty for which cover was wanted is its worker's again. Takers and who was asked alone
+        get a mail. Part of the caller's transaction.
+        """
+        raise NotImplementedError
 
     def visible_to(self, staff: "Staff") -> "CoverRequestQuerySet":
         """Those that a member of staff has a part in, may claim, or coordinates on either side.
@@ -232,6 +240,66 @@ class CoverRequest(Moving):
 
     def __str__(self) -> str:
         return f"cover request {self.pk} {self.state}"
+
+    # --- Verbs -----------------------------------------------------------------------------------
+
+    def claim(
+        self,
+        worker: User,
+        institution: Institution,
+        now: datetime | None = None,
+        *,
+        by: User | None = None,
+        offered_duty: Duty | None = None,
+    ) -> None:
+        """Take the duty over; of many at once, one wins. `by`: a coordinator of `institution`.
+
+        Done at once within one institution, and for who is absent; else as the line's
+        `cover_policy` says: then it may wait for approval. Of an exchange that leaves it open,
+        `offered_duty` is the taker's duty that the giver gets.
+        Raises RosterRefused: not_yours, wrong_state or changed (not open any more), not_asked (it
+        is asked of somebody else), self, past, cancelled, no_offer (an exchange without a duty),
+        elsewhere, absent, overlap, rest, qualification.
+        """
+        raise NotImplementedError
+
+    def approve(self, by: User, now: datetime | None = None) -> None:
+        """Let a claim that waits happen. `by`: a coordinator of either institution or the platform.
+
+        Raises RosterRefused: not_yours, self (giver and taker do not decide), wrong_state, changed,
+        and what `claim` refuses.
+        """
+        raise NotImplementedError
+
+    def reject(self, by: User, now: datetime | None = None) -> None:
+        """Refuse a claim that waits: others may claim it; asked of one, it has ended.
+
+        Raises RosterRefused: not_yours, self, wrong_state, changed.
+        """
+        raise NotImplementedError
+
+    def decline(self, worker: User, now: datetime | None = None) -> None:
+        """Say no: never asked again for this one. Asked of this worker alone, it has ended.
+
+        Raises RosterRefused: wrong_state, changed, not_asked (it is asked of somebody else).
+        """
+        raise NotImplementedError
+
+    def withdraw(self, by: User, now: datetime | None = None) -> None:
+        """Stop asking: the giver does it after all. `by`: the giver or a coordinator of theirs.
+
+        Raises RosterRefused: not_yours, wrong_state, changed.
+        """
+        raise NotImplementedError
+
+    def release(self, by: User, now: datetime | None = None) -> None:
+        """Give back what was taken over, so that the giver is responsible and it is asked again.
+
+        `by`: the taker, or a coordinator of theirs. Raises RosterRefused: not_yours, wrong_state,
+        past, too_late (a taker within the line's `release_hours`), changed (the duty was changed
+        since), overlap (the giver is on duty elsewhere by now).
+        """
+        raise NotImplementedError
 
 
 class CoverChange(StateChange):

@@ -12,12 +12,13 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import Institution
+from institutions.models import Institution, User
 from roster.models.people import Qualification
 from roster.time import minutes_between
 
 if TYPE_CHECKING:
     from institutions.access import Staff
+    from roster.models.cover import CoverRequest
 
 
 class SeatQuerySet(models.QuerySet["Seat"]):
@@ -198,3 +199,61 @@ class Duty(models.Model):
             raise ValidationError({"seat": _("Deze plek hoort bij een ander spreekuur.")})
         if self.hour_id and not self.hour.start <= self.start < self.end <= self.hour.end:
             raise ValidationError(_("De dienst valt niet binnen het spreekuur."))
+
+    # --- What its worker and coordinators do -------------------------------------------------------
+    # `by` is the worker, or a coordinator of `credited_to` or of the platform: else `not_yours`.
+
+    def release(self, by: User, now: datetime | None = None) -> None:
+        """Give the seat back. A duty that came by cover goes back to who gave it away.
+
+        Raises RosterRefused: not_yours, wrong_state (no longer active), past (it began), too_late
+        (a worker alone, within the line's `release_hours`).
+        """
+        raise NotImplementedError
+
+    def cannot_come(self, by: User, now: datetime | None = None) -> "CoverRequest":
+        """The sick button, until the end of the duty: absent at once, and no reason is asked.
+
+        What was worked before now stays a duty. Returns the call for somebody else; those who
+        can come are asked at once when the hour falls below its target.
+        Raises RosterRefused: not_yours, wrong_state (no longer active), past (it ended).
+        """
+        raise NotImplementedError
+
+    def reassign(
+        self, worker: User, institution: Institution, by: User, now: datetime | None = None
+    ) -> "Duty":
+        """Give this seat to another worker; the rest of it when it is going on.
+
+        `by` coordinates both institutions, or the platform. Returns the new duty.
+        Raises RosterRefused: not_yours, wrong_state, past, cancelled, elsewhere, absent, overlap,
+        rest, qualification.
+        """
+        raise NotImplementedError
+
+    def lock(self, by: User) -> None:
+        """Keep it as it is when a proposal is made. Coordinators only. Raises: not_yours."""
+        raise NotImplementedError
+
+    def unlock(self, by: User) -> None:
+        """Let proposals change it again. Coordinators only. Raises: not_yours."""
+        raise NotImplementedError
+
+    def ask_cover(
+        self,
+        by: User,
+        *,
+        kind: str,
+        to_worker: User | None = None,
+        offered_duty: "Duty | None" = None,
+        part: tuple[datetime, datetime] | None = None,
+        now: datetime | None = None,
+    ) -> "CoverRequest":
+        """Look for somebody else, all or one (`to_worker`). The giver stays responsible.
+
+        `kind` is one of CoverRequest.Kind; `part` is the span of a part. For an exchange,
+        `offered_duty` may say which duty of another worker is wanted: then it is asked of them.
+        Raises RosterRefused: not_yours, wrong_state (not active), asked (there is a live request),
+        past (it began), outside (the part), self, elsewhere (that worker is none, any more).
+        """
+        raise NotImplementedError

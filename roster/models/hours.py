@@ -168,47 +168,37 @@ class ConsultationHour(Staffing):
             [Seat(hour=self, no=no) for no in range(1, self.max_staff + 1)], ignore_conflicts=True
         )
 
+    # --- Who comes ------------------------------------------------------------------------------
+
     def fill(
         self,
         worker: User,
         institution: Institution,
         *,
+        by: User | None = None,
+        source: str | None = None,
+        seat: Seat | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        now: datetime | None = None,
     ) -> "Duty":
-        """Put a worker on the first free seat, for the whole hour or the part given.
+        """Put a worker on a seat, for the whole hour or the part given, credited to an institution.
 
-        Raises RosterRefused: `full`, `overlap` (on duty elsewhere at that time), `outside` (not
-        within the hour), `elsewhere` (does not work for that institution). The database has the
-        last word about seats and overlap, so two at once are never both right.
+        Without `by` the worker signs up; `by` is a coordinator of that institution or of the
+        platform, who acts for them: it is in the audit trail and the worker gets a mail. Without
+        `seat` it is the best free one: of the own institution, else free for all, else (from the
+        period's free-for-all day on) owed by another. Two at once are never both right.
+
+        Raises RosterRefused: not_yours, cancelled, past, outside, not_open (the period takes no
+        sign-ups yet), elsewhere (does not work for that institution), absent, overlap, rest,
+        qualification, wave (what is left is owed by another institution, for now), full.
         """
-        start, end = start or self.start, end or self.end
-        if not self.start <= start < end <= self.end:
-            raise RosterRefused("outside")
-        if not worker.memberships.active().workers().filter(institution=institution).exists():
-            raise RosterRefused("elsewhere")
-        busy = Duty.objects.active().filter(worker=worker, start__lt=end, end__gt=start)
-        # Own seats first, then the free ones, then those that others owe.
-        free = self.seats.exclude(duties__status__in=Duty.ACTIVE).order_by(
-            models.Case(
-                models.When(owed_by=institution, then=0),
-                models.When(owed_by=None, then=1),
-                default=2,
-            ),
-            "no",
-        )
-        for seat in list(free):
-            try:
-                with transaction.atomic():
-                    return Duty.objects.create(
-                        hour=self,
-                        seat=seat,
-                        worker=worker,
-                        credited_to=institution,
-                        start=start,
-                        end=end,
-                    )
-            except IntegrityError:
-                if busy.exists():
-                    raise RosterRefused("overlap") from None
-        raise RosterRefused("overlap" if busy.exists() else "full")
+        raise NotImplementedError
+
+    def step_in(self, worker: User, institution: Institution, now: datetime | None = None) -> "Duty":
+        """Help out from now to the end of this hour that is going on: an ad hoc duty, with credit.
+
+        Raises RosterRefused: cancelled, past, outside (it has not begun), not_open, elsewhere,
+        absent, overlap, rest, qualification, full.
+        """
+        raise NotImplementedError
