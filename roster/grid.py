@@ -16,8 +16,16 @@ from django.utils.translation import gettext_lazy as _
 
 from institutions.access import Staff
 from institutions.models import Institution
-from roster.fairness import coverage
-from roster.models import ConsultationHour, Duty, LedgerEntry, Seat, ServiceLine
+from roster import coverage
+from roster.coverage import Coverage, Stretch
+from roster.models import (
+    ConsultationHour,
+    Duty,
+    LedgerEntry,
+    Qualification,
+    Seat,
+    ServiceLine,
+)
 from roster.time import days
 
 
@@ -34,6 +42,13 @@ class Level(TextChoices):
     OK = "ok", _("genoeg mensen")
     PAST = "past", _("geweest")
     CANCELLED = "cancelled", _("gaat niet door")
+
+
+OF_COVERAGE = {
+    coverage.Level.GAP: Level.GAP,
+    coverage.Level.THIN: Level.THIN,
+    coverage.Level.ENOUGH: Level.OK,
+}
 
 
 @dataclass(frozen=True)
@@ -68,16 +83,6 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Part of an hour in which fewer people are on duty than wanted."""
-
-    start: datetime
-    end: datetime
-    missing: int
-    wanted: int
-
-
-@dataclass(frozen=True)
 class Cell:
     """One hour in the grid."""
 
@@ -86,7 +91,7 @@ class Cell:
     seats: int
     # Seats that nobody fills, not even for a part.
     free: int
-    stretches: list[Stretch]
+    coverage: Coverage
     turns: list[Turn]
     is_past: bool
     is_now: bool
@@ -96,12 +101,27 @@ class Cell:
     @property
     def missing(self) -> int:
         """People short of the minimum, at the worst moment."""
-        return max((part.missing for part in self.stretches), default=0)
+        return self.coverage.missing
 
     @property
     def wanted(self) -> int:
         """People short of the target, at the worst moment."""
-        return max((part.wanted for part in self.stretches), default=0)
+        return max(0, self.hour.target_staff - self.coverage.count)
+
+    @property
+    def lacking(self) -> str:
+        """The kinds of people of which there are too few, in words."""
+        kinds = Qualification.Kind
+        return ", ".join(
+            f"{count} × {kinds(kind).label}" for kind, count in self.coverage.lacking.items()
+        )
+
+    @property
+    def short(self) -> list[Stretch]:
+        """The stretches that differ from the rest of the hour and have too few."""
+        if len(self.coverage.stretches) < 2:
+            return []
+        return [part for part in self.coverage.stretches if part.level != coverage.Level.ENOUGH]
 
     @property
     def level(self) -> Level:
@@ -109,9 +129,7 @@ class Cell:
             return Level.CANCELLED
         if self.is_past:
             return Level.PAST
-        if self.missing:
-            return Level.GAP
-        return Level.THIN if self.wanted else Level.OK
+        return OF_COVERAGE[self.coverage.level]
 
     @property
     def level_label(self) -> str:
@@ -241,7 +259,8 @@ def grid_of(
         .order_by("start", "pk")
     )
     of_days = {"hour__line": line, "hour__local_date__range": (first, last)}
-    on_duty, covered, busy = _duties(of_days, staff, hours, names=names)
+    covered = coverage.of(hours)
+    on_duty, busy = _duties(of_days, staff, hours, names=names)
     free: dict[int, list[tuple[int | None, str | None]]] = defaultdict(list)
     seats: Counter[int] = Counter()
     for hour, seat, owed_by, owing in Seat.objects.filter(**of_days).values_list(
@@ -254,15 +273,14 @@ def grid_of(
     slots = _slots(hours)
     by_day: dict[date, list[Cell]] = defaultdict(list)
     for hour in hours:
-        stretches = list(_short(hour, covered[hour.pk]))
         by_day[hour.local_date].append(
             Cell(
                 hour=hour,
                 people=sorted(on_duty[hour.pk], key=lambda person: person.order),
                 seats=seats[hour.pk],
                 free=len(free[hour.pk]),
-                stretches=stretches,
-                turns=list(_turns(free[hour.pk], stretches, lowest, staff)),
+                coverage=covered[hour.pk],
+                turns=list(_turns(free[hour.pk], covered[hour.pk], lowest, staff)),
                 is_past=hour.end <= now,
                 is_now=hour.start <= now < hour.end,
                 slot=slots[hour.pk],
@@ -299,23 +317,19 @@ def _slots(hours: list[ConsultationHour]) -> dict[int, int]:
     return {hour: numbers[key] for hour, key in keys.items()}
 
 
-Spans = list[tuple[datetime, datetime]]
-
-
 def _duties(
     of_days: dict[str, object], staff: Staff, hours: list[ConsultationHour], *, names: bool
-) -> tuple[dict[int, list[OnDuty]], dict[int, Spans], set[int]]:
-    """Return who is on duty per hour, the spans that count as covered, and the seats in use."""
+) -> tuple[dict[int, list[OnDuty]], set[int]]:
+    """Return who is on duty per hour, and the seats that are in use."""
     known = {hour.pk: hour for hour in hours}
     on_duty: dict[int, list[OnDuty]] = defaultdict(list)
-    covered: dict[int, Spans] = defaultdict(list)
     busy: set[int] = set()
     duties = Duty.objects.active().filter(**of_days)
     name_of = (
         dict(duties.visible_to(staff).values_list("pk", "worker__name")) if names else {}
     )
     own = ours(staff)
-    for duty, hour_id, seat, worker, status, start, end, institution, name, is_active in (
+    for duty, hour_id, seat, worker, status, start, end, institution, name in (
         duties.values_list(
             "pk",
             "hour_id",
@@ -326,14 +340,11 @@ def _duties(
             "end",
             "credited_to_id",
             "credited_to__name",
-            "worker__is_active",
         )
     ):
         if (hour := known.get(hour_id)) is None:
             continue
         busy.add(seat)
-        if status in Duty.COVERED and is_active:
-            covered[hour_id].append((start, end))
         on_duty[hour_id].append(
             OnDuty(
                 duty=duty,
@@ -348,26 +359,12 @@ def _duties(
                 is_part=(start, end) != (hour.start, hour.end),
             )
         )
-    return on_duty, covered, busy
-
-
-def _short(hour: ConsultationHour, spans: Spans) -> Iterator[Stretch]:
-    """Yield the stretches in which fewer are on duty than the target; who seeks cover is not."""
-    if hour.status == ConsultationHour.Status.CANCELLED:
-        return
-    for part in coverage(hour.start, hour.end, spans):
-        if part.count < hour.target_staff:
-            yield Stretch(
-                start=part.start,
-                end=part.end,
-                missing=max(0, hour.min_staff - part.count),
-                wanted=hour.target_staff - part.count,
-            )
+    return on_duty, busy
 
 
 def _turns(
     free: list[tuple[int | None, str | None]],
-    stretches: list[Stretch],
+    covered: Coverage,
     lowest: tuple[int, str] | None,
     staff: Staff,
 ) -> Iterator[Turn]:
@@ -379,7 +376,7 @@ def _turns(
     owed = Counter((pk, name) for pk, name in free if pk is not None)
     for (pk, name), count in sorted(owed.items(), key=lambda item: (item[0][0] not in own, item[0][1] or "")):
         yield Turn(name or "", count, is_ours=pk in own, is_owed=True)
-    wanted = max((part.wanted for part in stretches), default=0) - owed.total()
+    wanted = covered.hour.target_staff - covered.count - owed.total()
     nobodys = min(wanted, len(free) - owed.total())
     if lowest and nobodys > 0:
         yield Turn(lowest[1], nobodys, is_ours=lowest[0] in own, is_owed=False)

@@ -5,11 +5,14 @@
 
 from django.urls import path
 
-from roster.views import week
+from roster.views import hour, week
 
 urlpatterns = [
     # What everybody on the staff may look at.
     path("week/", week.week, name="roster_week"),
+    path("month/", week.month, name="roster_month"),
+    path("gaps/", week.gaps, name="roster_gaps"),
+    path("hours/<int:pk>/", hour.hour, name="roster_hour"),
     # A worker's own pages.
     # The planning pages of the platform's coordinators.
 ]

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS
 from django.views.decorators.http import require_safe
 
 from institutions.access import Staff, staff_required
@@ -61,7 +62,8 @@ def month(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "line": line,
         "grid": grid,
-        "weeks": list(_weeks(grid.days)),
+        "weeks": _weeks(grid.days),
+        "weekdays": WEEKDAYS.values(),
         "first": first,
         "before": (first - timedelta(days=1)).replace(day=1),
         "after": after,
