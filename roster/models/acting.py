@@ -19,9 +19,7 @@ def require_planner(by: User) -> None:
 def coordinators_of(institutions: Iterable[int]) -> list[User]:
     """The active coordinators of these institutions, each once, by id."""
     theirs = Membership.objects.active().coordinators().filter(institution__in=institutions)
-    return list(
-        User.objects.filter(Q(pk__in=theirs.values("user")), is_active=True).order_by("pk")
-    )
+    return list(User.objects.filter(Q(pk__in=theirs.values("user")), is_active=True).order_by("pk"))
 
 
 def record(

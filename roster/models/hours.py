@@ -5,19 +5,23 @@ half-open: [start, end). That nobody is on duty twice at a time: `roster/guards.
 """
 
 import zoneinfo
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Institution, User
+from roster.models import changing
+from roster.models.acting import require_planner
 from roster.models.duties import Duty, Seat
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
 from roster.models.staffing import Staffing
+from roster.news import News, tell
 from roster.time import minutes_between, span
 
 if TYPE_CHECKING:
@@ -165,8 +169,71 @@ class ConsultationHour(Staffing):
     def make_seats(self) -> None:
         """Give the hour its seats, up to the maximum; who owes them is decided later."""
         Seat.objects.bulk_create(
-            [Seat(hour=self, no=no) for no in range(1, self.max_staff + 1)], ignore_conflicts=True
+            [
+                Seat(hour=self, no=no, qualification=kind)
+                for no, kind in enumerate(changing.kinds_of(self.mix, self.max_staff), start=1)
+            ],
+            ignore_conflicts=True,
         )
+
+    # --- Changing it by hand: no rule or exception touches it any more ---------------------------
+
+    def cancel(self, by: User, public_reason: str = "", *, now: datetime | None = None) -> None:
+        """Let the hour not go on: its duties are released, questions about them void, people told.
+
+        Cancelled late (`line.late_cancel_hours`) counts as worked, so then its duties are done.
+        Raises RosterRefused: not_yours, began, cancelled.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            self._tell(changing.cancel(self, by, now, public_reason, by_hand=True), now)
+
+    def reopen(self, by: User, *, now: datetime | None = None) -> None:
+        """Let a cancelled hour go on after all. Its seats are empty: people may have other plans.
+
+        Raises RosterRefused: not_yours, began, wrong_state.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            self._tell(changing.reopen(self, now, by_hand=True), now)
+
+    def move(
+        self, by: User, day: date, start: time, end: time, *, now: datetime | None = None
+    ) -> None:
+        """Give the hour other times, also on another day. Its duties go along and are told.
+
+        Who cannot be there then is released; questions for cover are void. An end at or before
+        the start is on the next day. A running hour may only get another end. Raises
+        RosterRefused: not_yours, past, began, cancelled, no_time.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            self._tell(changing.move(self, by, now, day, start, end, by_hand=True), now)
+
+    def staff(
+        self,
+        by: User,
+        minimum: int,
+        target: int,
+        maximum: int,
+        mix: dict[str, int] | None = None,
+        *,
+        now: datetime | None = None,
+    ) -> None:
+        """Give the hour other numbers of people; filled seats stay, free ones come and go.
+
+        Raises RosterRefused: not_yours, past, cancelled, numbers, filled.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            changing.staff(self, now, minimum, target, maximum, mix, by_hand=True)
+
+    def _tell(self, news: list[News], now: datetime) -> None:
+        tell(news, "hour_changed", f"hour:{self.pk}:{self.version}")
 
     # --- Who comes ------------------------------------------------------------------------------
 

@@ -96,6 +96,9 @@ class RosterPeriod(Moving):
     def __str__(self) -> str:
         return f"{self.line} {self.first_date} to {self.last_date}"
 
+    def holds(self, day: date) -> bool:
+        return self.first_date <= day <= self.last_date
+
     @property
     def is_public(self) -> bool:
         return self.state in self.PUBLIC
