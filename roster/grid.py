@@ -280,7 +280,9 @@ def grid_of(
                 seats=seats[hour.pk],
                 free=len(free[hour.pk]),
                 coverage=covered[hour.pk],
-                turns=list(_turns(free[hour.pk], covered[hour.pk], lowest, staff)),
+                turns=list(_turns(free[hour.pk], covered[hour.pk], lowest, staff))
+                if is_coming(hour, now)
+                else [],
                 is_past=hour.end <= now,
                 is_now=hour.start <= now < hour.end,
                 slot=slots[hour.pk],
@@ -299,6 +301,11 @@ def cell_of(hour: ConsultationHour, now: datetime, staff: Staff) -> Cell:
     """Return one hour as it stands in its day."""
     grid = grid_of(hour.line, hour.local_date, hour.local_date, now, staff)
     return next(cell for cell in grid.cells if cell.hour.pk == hour.pk)
+
+
+def is_coming(hour: ConsultationHour, now: datetime) -> bool:
+    """Whether there is something left to fill: it goes on, and has not ended."""
+    return hour.status == ConsultationHour.Status.PLANNED and hour.end > now
 
 
 def ours(staff: Staff) -> frozenset[int]:

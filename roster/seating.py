@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from institutions.access import Staff
 from roster.candidates import Candidate, rank
-from roster.grid import ours
+from roster.grid import is_coming, ours
 from roster.models import ConsultationHour, CoverRequest, Duty, Seat
 
 # Absent is shown too: the call for somebody else hangs on it.
@@ -54,6 +54,8 @@ class Place:
     # The own institutions' coordinator may give it away, or take it over.
     may_give: bool
     may_take: bool
+    # The platform's may give it to any institution.
+    may_deal: bool
 
     @property
     def is_free(self) -> bool:
@@ -62,7 +64,7 @@ class Place:
 
 def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place]:
     """Return the seats of the hour with who fills them; a constant number of queries."""
-    duties = hour.duties.filter(status__in=SHOWN).select_related("credited_to")
+    duties = hour.duties.filter(status__in=SHOWN).select_related("credited_to", "seat")
     named = dict(
         Duty.objects.visible_to(staff)
         .filter(hour=hour, status__in=SHOWN)
@@ -82,19 +84,27 @@ def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place
         if duty.status == Duty.Status.SICK and request is None:
             continue
         seated[duty.seat_id].append(_seated(duty, named.get(duty.pk, ""), request, now, staff))
-    is_over = hour.end <= now
-    is_coming = not is_over and hour.status == ConsultationHour.Status.PLANNED
+    seats = list(hour.seats.select_related("owed_by").order_by("no"))
+    # Who owes an empty seat may change until the hour begins.
+    movable = {
+        seat.pk
+        for seat in seats
+        if is_coming(hour, now)
+        and now < hour.start
+        and not any(one.is_active for one in seated[seat.pk])
+    }
     return [
         Place(
             seat=seat,
             people=seated[seat.pk],
             is_ours=seat.owed_by_id in ours(staff),
-            may_give=is_coming and seat.owed_by_id is not None and _coordinates(seat, staff),
-            may_take=is_coming
+            may_give=seat.pk in movable and seat.owed_by_id is not None and _coordinates(seat, staff),
+            may_take=seat.pk in movable
             and bool(staff.coordinator_of)
             and seat.owed_by_id not in staff.coordinator_of,
+            may_deal=seat.pk in movable and staff.is_platform_coordinator,
         )
-        for seat in hour.seats.select_related("owed_by").order_by("no")
+        for seat in seats
     ]
 
 
@@ -132,18 +142,39 @@ def _seated(
     )
 
 
+@dataclass(frozen=True)
+class Candidates:
+    """Who can come, for the one who asks: whom they may put here, and they themselves."""
+
+    possible: list[Candidate]
+    impossible: list[Candidate]
+    own: list[Candidate]
+
+
 def candidates_of(
-    hour: ConsultationHour, now: datetime, staff: Staff, *, seat: Seat | None = None
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return whom a coordinator may put here, and the own candidacies of the one who asks."""
-    all_of_them = rank(hour, now, seat=seat)
-    return (
-        [
-            one
-            for one in all_of_them
-            if staff.is_platform_coordinator or one.institution.pk in staff.coordinator_of
-        ],
-        [one for one in all_of_them if one.worker.pk == staff.user.pk],
+    hour: ConsultationHour,
+    now: datetime,
+    staff: Staff,
+    *,
+    seat: Seat | None = None,
+    instead_of: Duty | None = None,
+) -> Candidates:
+    """Return who can come: on a seat, or instead of somebody, else on any free seat."""
+    if instead_of is None:
+        ranked = rank(hour, now, seat=seat)
+    else:
+        span = max(instead_of.start, now), instead_of.end
+        ranked = rank(hour, now, seat=instead_of.seat, span=span, for_cover=True)
+    possible, impossible = [], []
+    for one in ranked:
+        if staff.is_platform_coordinator or one.institution.pk in staff.coordinator_of:
+            # The platform's coordinator need not wait until the seats of others are everybody's.
+            waits = one.codes[:1] == ("wave",) and staff.is_platform_coordinator
+            (possible if one.is_possible or waits else impossible).append(one)
+    return Candidates(
+        possible=possible,
+        impossible=impossible,
+        own=[one for one in ranked if one.worker.pk == staff.user.pk],
     )
 
 

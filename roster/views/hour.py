@@ -21,11 +21,11 @@ from django.views.decorators.http import require_http_methods
 
 from institutions.access import Staff, staff_required
 from institutions.models import Institution, User
-from roster.grid import cell_of
+from roster.grid import cell_of, is_coming
 from roster.hour_forms import CancelForm, MoveForm, StaffingForm
 from roster.models import ConsultationHour, CoverRequest, Duty, RosterRefused, Seat
 from roster.seating import candidates_of, free_for_all_from, places_of
-from roster.texts import REFUSALS
+from roster.texts import refusal
 
 # How many candidates are shown at once; the others are one click away.
 FIRST = 8
@@ -255,8 +255,7 @@ def hour(request: HttpRequest, pk: int) -> HttpResponse:
     except RosterRefused as refused:
         if refused.code == "not_yours":
             raise PermissionDenied from None
-        sentence = REFUSALS.get(refused.code) or _("Dat kan niet. Er is niets veranderd.")
-        messages.error(request, str(sentence))
+        messages.error(request, refusal(refused.code))
     # By GET, so that a reload repeats nothing.
     return HttpResponseRedirect(reverse("roster_hour", args=[found.pk]), status=303)
 
@@ -270,12 +269,18 @@ def _page(
 ) -> HttpResponse:
     cell = cell_of(found, now, asking)
     places = places_of(found, now, asking)
-    is_coming = not cell.is_past and found.status == ConsultationHour.Status.PLANNED
+    can_fill = is_coming(found, now)
     replacing = _asked(request, "duty", [s for place in places for s in place.people], "duty")
     filling = _asked(request, "seat", places, "seat")
-    seat = replacing.duty.seat if replacing else filling.seat if filling else None
-    people, own = candidates_of(found, now, asking, seat=seat) if is_coming else ([], [])
-    possible = [one for one in people if one.is_possible]
+    people = None
+    if can_fill:
+        people = candidates_of(
+            found,
+            now,
+            asking,
+            seat=filling.seat if filling else None,
+            instead_of=replacing.duty if replacing else None,
+        )
     can_move = asking.is_platform_coordinator and found.end > now
     context = {
         "hour": found,
@@ -283,19 +288,20 @@ def _page(
         "cell": cell,
         "places": places,
         "now": now,
-        "is_coming": is_coming,
-        "own": own,
-        "possible": possible[:FIRST],
-        "others": possible[FIRST:],
-        "impossible": [one for one in people if not one.is_possible],
+        "is_coming": can_fill,
+        "own": people.own if people else [],
+        "possible": people.possible[:FIRST] if people else [],
+        "others": people.possible[FIRST:] if people else [],
+        "impossible": people.impossible if people else [],
         "replacing": replacing,
         "filling": filling,
+        "is_waiting": not found.is_free_for_all(now),
         "free_from": free_for_all_from(found),
-        "may_assign": is_coming and asking.is_coordinator,
+        "may_assign": can_fill and asking.is_coordinator,
         "can_change": can_move,
         "forms": _forms(found) | (wrong or {}) if can_move else {},
         "wrong": next(iter(wrong or {}), ""),
-        "institutions": _takers(asking) if is_coming else [],
+        "institutions": _takers(asking) if can_fill else [],
     }
     return render(request, "roster/hour.html", context)
 

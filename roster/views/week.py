@@ -1,6 +1,7 @@
 """The roster by week, by month, and all that is still open. Everybody on the staff may look."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from django.http import HttpRequest, HttpResponse
@@ -10,13 +11,19 @@ from django.utils.dates import WEEKDAYS
 from django.views.decorators.http import require_safe
 
 from institutions.access import Staff, staff_required
-from roster.grid import Cell, Day, grid_of
+from roster.grid import Cell, Day, Level, grid_of
 from roster.views.which import day_of, lines_of
 
 WEEK = timedelta(days=7)
-# How far ahead the list of gaps looks: a quarter of a year.
+# How far ahead the list of gaps looks: four weeks, or a quarter of a year.
+SOON = timedelta(days=27)
 AHEAD = timedelta(days=90)
 SHOWN = ("open", "mine")
+OPEN: dict[str, Callable[[Cell], bool]] = {
+    "all": lambda cell: True,
+    "gaps": lambda cell: cell.level == Level.GAP,
+    "ours": lambda cell: any(turn.is_ours for turn in cell.turns),
+}
 
 
 @staff_required
@@ -81,18 +88,19 @@ def gaps(request: HttpRequest) -> HttpResponse:
     lines, line = lines_of(request)
     now = timezone.now()
     today = line.today(now)
-    grid = grid_of(line, today, today + AHEAD, now, staff, names=False)
-    only_ours = request.GET.get("show") == "ours"
+    ahead = AHEAD if request.GET.get("ahead") == "quarter" else SOON
+    grid = grid_of(line, today, today + ahead, now, staff, names=False)
+    asked = request.GET.get("show", "")
+    shown = asked if asked in OPEN else "all"
     cells = [cell for cell in grid.cells if cell.is_open]
     context = {
         "lines": lines,
         "line": line,
         "grid": grid,
-        "cells": [
-            cell for cell in cells if not only_ours or any(turn.is_ours for turn in cell.turns)
-        ],
-        "only_ours": only_ours,
-        "last": today + AHEAD,
+        "cells": [cell for cell in cells if OPEN[shown](cell)],
+        "shown": shown,
+        "is_quarter": ahead == AHEAD,
+        "last": today + ahead,
         "owing": _owing(cells),
     }
     return render(request, "roster/gaps.html", context)
