@@ -21,9 +21,7 @@ class Candidate:
     codes: tuple[str, ...] = ()
 
 
-def rank(
-    hour: ConsultationHour, now: datetime, *, seat: Seat | None = None
-) -> list[Candidate]:
+def rank(hour: ConsultationHour, now: datetime, *, seat: Seat | None = None) -> list[Candidate]:
     """Return all workers, who can come before who cannot, the best first.
 
     A constant number of queries. With `seat`, for that seat; else for an ordinary duty.

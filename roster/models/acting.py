@@ -22,6 +22,12 @@ def coordinators_of(institutions: Iterable[int]) -> list[User]:
     return list(User.objects.filter(Q(pk__in=theirs.values("user")), is_active=True).order_by("pk"))
 
 
+def platform_coordinators() -> list[User]:
+    """The active coordinators of the platform, by id."""
+    theirs = Membership.objects.active().coordinators().filter(institution=None)
+    return list(User.objects.filter(pk__in=theirs.values("user"), is_active=True).order_by("pk"))
+
+
 def record(
     by: User, deed: str, day: date, *, person: User | None, institution: Institution | None
 ) -> None:

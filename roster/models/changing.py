@@ -133,7 +133,8 @@ def move(
         raise RosterRefused("past")
     duties = _active(hour)
     news = _void(duties, by, now)
-    rule, changes = hour.rule, {"is_detached": hour.is_detached or by_hand}
+    rule = hour.rule
+    changes: dict[str, Any] = {"is_detached": hour.is_detached or by_hand}
     if day != old[0]:
         period = RosterPeriod.objects.filter(line=hour.line).on(day).first()
         changes |= {"rule": None, "period": period}

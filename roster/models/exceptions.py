@@ -250,6 +250,8 @@ class DateException(models.Model):
         return changed, news
 
     def _give_or_take_extra(self, by: User, now: datetime) -> tuple[int, list[News]]:
+        if self.local_start is None or self.local_end is None:
+            return 0, []
         # Those that it made itself: outside the rules, and not changed by hand since.
         mine = ConsultationHour.objects.filter(
             line=self.line,

@@ -26,6 +26,12 @@ def coordinates_one(by: User, *institutions: int) -> bool:
     return any(coordinates(by, institution) for institution in institutions)
 
 
+def plans(by: User) -> bool:
+    """Whether somebody is a coordinator of the platform now."""
+    staff = staff_of(by)
+    return staff is not None and staff.is_platform_coordinator
+
+
 def lock(workers: Iterable[int], hours: Iterable[int]) -> None:
     """Let other changes of these people's duties and of these hours wait until we have committed.
 
@@ -72,8 +78,8 @@ class Fitness:
             .order_by("institution")
             .values_list("user_id", "institution_id")
         ):
-            assert institution is not None  # the database says so of a worker
-            employers.setdefault(user, []).append(institution)
+            if institution is not None:  # for the types: a worker has one
+                employers.setdefault(user, []).append(institution)
         busy: dict[int, list[tuple[int, datetime, datetime]]] = {}
         for worker, other, start, end in (
             Duty.objects.active()
