@@ -2,9 +2,10 @@
 
 The verbs are those of `ConsultationHour`; rules, exceptions and whole days use the same steps, and
 get back what there is to tell, so that nobody gets a mail per hour. Each step runs inside the
-caller's transaction. Lock order: workers by id, then the hour.
+caller's transaction, which holds the `lock`: workers by id, then hours by id.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
 _CHOSEN = (Duty.Source.SELF, Duty.Source.COVER, Duty.Source.ADHOC)
 
 
-def lock(hour: "ConsultationHour") -> None:
-    """Wait for whoever changes this hour or its duties, and read it again."""
-    workers = hour.duties.active().values("worker")
-    list(User.objects.select_for_update(no_key=True).filter(pk__in=workers).order_by("pk"))
-    list(type(hour).objects.select_for_update().filter(pk=hour.pk))
-    hour.refresh_from_db()
+def lock(hours: "Collection[ConsultationHour]") -> None:
+    """Wait for whoever changes these hours or their duties. Once, for all that will change."""
+    pks = [hour.pk for hour in hours]
+    workers = Duty.objects.active().filter(hour__in=pks).values("worker")
+    people = User.objects.select_for_update(no_key=True).filter(pk__in=workers)
+    list(people.order_by("pk").values_list("pk", flat=True))
+    consultation = Duty._meta.get_field("hour").related_model
+    locked = consultation._default_manager.select_for_update(of=("self",)).filter(pk__in=pks)
+    list(locked.order_by("pk").values_list("pk", flat=True))
 
 
 def cancel(
@@ -42,7 +46,7 @@ def cancel(
 
     Raises RosterRefused: began, cancelled.
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.start <= now:
         raise RosterRefused("began")
     if hour.status == hour.Status.CANCELLED:
@@ -72,7 +76,7 @@ def reopen(hour: "ConsultationHour", now: datetime, *, by_hand: bool) -> list[Ne
 
     Raises RosterRefused: began, wrong_state (not cancelled).
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.start <= now:
         raise RosterRefused("began")
     if hour.status != hour.Status.CANCELLED:
@@ -112,7 +116,7 @@ def move(
     running hour may only end earlier or later. Raises RosterRefused: past, began, cancelled,
     no_time (the clock skips all of it).
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.status == hour.Status.CANCELLED:
         raise RosterRefused("cancelled")
     if hour.end <= now:
@@ -160,7 +164,7 @@ def staff(
     Raises RosterRefused: past, cancelled, numbers (not 1 <= minimum <= target <= maximum, or a
     mix that does not fit in it), filled (more people than that are on duty already).
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.end <= now:
         raise RosterRefused("past")
     if hour.status == hour.Status.CANCELLED:

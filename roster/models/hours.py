@@ -199,6 +199,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             self._tell(changing.cancel(self, by, now, public_reason, by_hand=True), now)
 
     def reopen(self, by: User, *, now: datetime | None = None) -> None:
@@ -209,6 +210,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             self._tell(changing.reopen(self, now, by_hand=True), now)
 
     def move(
@@ -223,6 +225,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             self._tell(changing.move(self, by, now, day, start, end, by_hand=True), now)
 
     def staff(
@@ -242,6 +245,7 @@ class ConsultationHour(Staffing):
         now = now or timezone.now()
         require_planner(by)
         with transaction.atomic():
+            changing.lock([self])
             changing.staff(self, now, minimum, target, maximum, mix, by_hand=True)
 
     def _tell(self, news: list[News], now: datetime) -> None:

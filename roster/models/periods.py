@@ -198,7 +198,7 @@ class RosterPeriod(Moving):
         now = now or timezone.now()
         with transaction.atomic():
             if self.is_public:
-                RosterPeriod.objects.select_for_update().get(pk=self.pk)
+                RosterPeriod.objects.select_for_update(no_key=True).get(pk=self.pk)
                 self.refresh_from_db()
                 if self.state not in (self.State.PUBLISHED, self.State.RUNNING):
                     raise RosterRefused("wrong_state")

@@ -188,6 +188,7 @@ class HoursRule(Staffing):
             new.save()
             HoursRule.objects.filter(pk=old.pk).update(valid_until=first_date - timedelta(days=1))
             later = list(old.hours.filter(local_date__gte=first_date, start__gt=now))
+            changing.lock(later)
             tell(new.adopt(later, by, now), "hours_changed", f"rule:{new.pk}")
             if later:
                 new.generate(first_date, max(hour.local_date for hour in later))
