@@ -19,7 +19,7 @@ from roster.models import changing
 from roster.models.acting import record, require_planner
 from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat
-from roster.models.fitness import Fitness, coordinates, lock, minute, plans
+from roster.models.fitness import Fitness, choose, coordinates, lock, minute, plans
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
@@ -287,7 +287,7 @@ class ConsultationHour(Staffing):
                 raise RosterRefused("not_yours")
             if by is None and self.period and self.period.state not in self.period.TAKES_SIGNUPS:
                 raise RosterRefused("not_open")
-            is_any_seat = self._is_free_for_all(now) or (by is not None and plans(by))
+            is_any_seat = self.is_free_for_all(now) or (by is not None and plans(by))
             duty = self._seat(
                 worker,
                 institution,
@@ -333,7 +333,7 @@ class ConsultationHour(Staffing):
                 assigned_by=None,
             )
 
-    def _is_free_for_all(self, now: datetime) -> bool:
+    def is_free_for_all(self, now: datetime) -> bool:
         """Whether its empty seats are everybody's by now."""
         if self.period is None:
             return True
@@ -356,10 +356,12 @@ class ConsultationHour(Staffing):
         start, end = span
         if self.is_cancelled:
             raise RosterRefused("cancelled")
-        if end <= now or self.end <= now:
+        if self.end <= now:
             raise RosterRefused("past")
         if not self.start <= start < end <= self.end:
             raise RosterRefused("outside")
+        if end <= now:
+            raise RosterRefused("past")
         fitness = Fitness.look(self, [worker.pk])
         if code := fitness.obstacle(worker.pk, institution.pk, start, end):
             raise RosterRefused(code)
@@ -369,14 +371,9 @@ class ConsultationHour(Staffing):
             for one in self.seats.exclude(pk__in=taken.values("seat")).order_by("no")
             if seat is None or one.pk == seat.pk
         ]
-        fit = [one for one in free if fitness.can(worker.pk, one.needs)]
-        open_to = [one for one in fit if is_any_seat or one.owed_by_id in (None, institution.pk)]
-        if not open_to:
-            raise RosterRefused("wave" if fit else "qualification" if free else "full")
-        # Own seats first, then the free ones, then those that others owe; plain ones before
-        # those that few can fill.
-        rank = {institution.pk: 0, None: 1}
-        best = min(open_to, key=lambda one: (rank.get(one.owed_by_id, 2), one.qualification != ""))
+        best = choose(free, fitness.kinds[worker.pk], institution.pk, is_any_seat=is_any_seat)
+        if isinstance(best, str):
+            raise RosterRefused(best)
         try:
             with transaction.atomic():
                 duty = Duty.objects.create(
