@@ -28,7 +28,6 @@ from roster.models import (
 )
 from roster.time import days
 
-
 # So that one busy hour does not push the others from the screen; its own page shows all.
 SHOWN_NAMES = 3
 SHOWN_TURNS = 2
@@ -332,22 +331,18 @@ def _duties(
     on_duty: dict[int, list[OnDuty]] = defaultdict(list)
     busy: set[int] = set()
     duties = Duty.objects.active().filter(**of_days)
-    name_of = (
-        dict(duties.visible_to(staff).values_list("pk", "worker__name")) if names else {}
-    )
+    name_of = dict(duties.visible_to(staff).values_list("pk", "worker__name")) if names else {}
     own = ours(staff)
-    for duty, hour_id, seat, worker, status, start, end, institution, name in (
-        duties.values_list(
-            "pk",
-            "hour_id",
-            "seat_id",
-            "worker_id",
-            "status",
-            "start",
-            "end",
-            "credited_to_id",
-            "credited_to__name",
-        )
+    for duty, hour_id, seat, worker, status, start, end, institution, name in duties.values_list(
+        "pk",
+        "hour_id",
+        "seat_id",
+        "worker_id",
+        "status",
+        "start",
+        "end",
+        "credited_to_id",
+        "credited_to__name",
     ):
         if (hour := known.get(hour_id)) is None:
             continue
@@ -381,7 +376,9 @@ def _turns(
     """
     own = ours(staff)
     owed = Counter((pk, name) for pk, name in free if pk is not None)
-    for (pk, name), count in sorted(owed.items(), key=lambda item: (item[0][0] not in own, item[0][1] or "")):
+    for (pk, name), count in sorted(
+        owed.items(), key=lambda item: (item[0][0] not in own, item[0][1] or "")
+    ):
         yield Turn(name or "", count, is_ours=pk in own, is_owed=True)
     wanted = covered.hour.target_staff - covered.count - owed.total()
     nobodys = min(wanted, len(free) - owed.total())

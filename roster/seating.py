@@ -98,7 +98,9 @@ def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place
             seat=seat,
             people=seated[seat.pk],
             is_ours=seat.owed_by_id in ours(staff),
-            may_give=seat.pk in movable and seat.owed_by_id is not None and _coordinates(seat, staff),
+            may_give=seat.pk in movable
+            and seat.owed_by_id is not None
+            and _coordinates(seat, staff),
             may_take=seat.pk in movable
             and bool(staff.coordinator_of)
             and seat.owed_by_id not in staff.coordinator_of,

@@ -203,9 +203,7 @@ def move(deed: Deed) -> str:
 
 def staff(deed: Deed) -> str:
     numbers = deed.form("staff")
-    deed.hour.staff(
-        deed.user, numbers["min_staff"], numbers["target_staff"], numbers["max_staff"]
-    )
+    deed.hour.staff(deed.user, numbers["min_staff"], numbers["target_staff"], numbers["max_staff"])
     return _("De bezetting is veranderd.")
 
 

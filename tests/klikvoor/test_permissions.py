@@ -173,6 +173,15 @@ ADDRESSES: dict[str, Address] = {
     "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
     # roster
     "roster_week": Address(STAFF),
+    "roster_month": Address(STAFF),
+    "roster_gaps": Address(STAFF),
+    # Of its deeds, one that is the platform's; tests/roster/test_hour_page.py has the others.
+    "roster_hour": Address(
+        STAFF,
+        row("login", workers="no", coordinators="no", dirk="in", ines="mfa"),
+        kwargs=lambda world: {"pk": world.line.hours.get().pk},
+        data=lambda world: {"action": "cancel"},
+    ),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),

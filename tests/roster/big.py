@@ -1,8 +1,9 @@
 """A platform as large as the real one, with a quarter of hours: the same one for each seed."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from institutions.models import Institution, Membership, User
 from roster.models import (
@@ -38,25 +39,27 @@ def make_big(
     workers: int = 200,
     length: int = 91,
     seed: int = 1,
+    first_number: int = 0,
 ) -> Big:
     """Make institutions, workers, a published period of `length` days, and its hours.
 
     Every seat up to the target is owed by some institution, one in five by nobody, and about
-    three in four are filled: some hours have too few people, some just enough. Needs a database
-    without rows of the same names.
+    three in four are filled: some hours have too few people, some just enough. The names of
+    institutions and people are numbered from `first_number`, so that more may be made.
     """
     chance = random.Random(seed)
     names = Institution.objects.bulk_create(
-        Institution(name=f"{_place(number)}") for number in range(institutions)
+        Institution(name=_place(number))
+        for number in range(first_number, first_number + institutions)
     )
     people = User.objects.bulk_create(
         User(
             email=f"w{number}@example.org",
             password="!",
-            name=f"{_person(number)}",
+            name=_person(number),
             chat_name=f"W{number}",
         )
-        for number in range(workers)
+        for number in range(first_number, first_number + workers)
     )
     employers = [names[number % institutions] for number in range(workers)]
     Membership.objects.bulk_create(
@@ -68,7 +71,7 @@ def make_big(
         first_date=first,
         last_date=first + timedelta(days=length - 1),
         state=RosterPeriod.State.PUBLISHED,
-        published_at=line.created_at if hasattr(line, "created_at") else _noon(first),
+        published_at=_noon(first - timedelta(days=20)),
     )
     ShareKey.objects.bulk_create(
         ShareKey(period=period, institution=one, weight=chance.choice((10, 20, 30)))
@@ -99,13 +102,13 @@ def _person(number: int) -> str:
     return f"{first[number % 10]} {last[number // 10 % 7]}{'' if number < 70 else f' {number}'}"
 
 
-def _noon(day: date):
-    from datetime import UTC, datetime
-
-    return datetime.combine(day, time(12), tzinfo=UTC) - timedelta(days=20)
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), tzinfo=UTC)
 
 
-def _hours(line: ServiceLine, period: RosterPeriod, chance: random.Random):
+def _hours(
+    line: ServiceLine, period: RosterPeriod, chance: random.Random
+) -> Iterator[ConsultationHour]:
     for day in days(period.first_date, period.last_date):
         for start, end in WEEKENDS if day.weekday() > 4 else WEEKDAYS:
             least = chance.choice((2, 2, 3))
@@ -138,7 +141,7 @@ def _duties(
     people: list[User],
     employers: list[Institution],
     chance: random.Random,
-):
+) -> Iterator[Duty]:
     of_hour: dict[int, list[Seat]] = {}
     for seat in seats:
         of_hour.setdefault(seat.hour_id, []).append(seat)
@@ -159,7 +162,9 @@ def _duties(
             )
 
 
-def _ledger(line: ServiceLine, one: Institution, number: int, chance: random.Random):
+def _ledger(
+    line: ServiceLine, one: Institution, number: int, chance: random.Random
+) -> Iterator[LedgerEntry]:
     owed = chance.randrange(1200, 3600)
     done = int(owed * chance.uniform(0.7, 1.2))
     for kind, minutes in (("obligation", -owed), ("worked", done)):
