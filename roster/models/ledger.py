@@ -192,11 +192,7 @@ class LedgerEntry(models.Model):
             charged=charged,
             behind=owing.short_of(
                 keys,
-                [
-                    (day, charges[f"hour:{pk}"])
-                    for pk, day in days.items()
-                    if f"hour:{pk}" in charges
-                ],
+                [(day, charges[f"hour:{pk}"]) for pk, day in days.items() if f"hour:{pk}" in charges],
             ),
         )
         rows = [

@@ -97,7 +97,7 @@ def gaps(request: HttpRequest) -> HttpResponse:
         "lines": lines,
         "line": line,
         "grid": grid,
-        "cells": [cell for cell in cells if OPEN[shown](cell)],
+        "weeks": _by_week([cell for cell in cells if OPEN[shown](cell)]),
         "shown": shown,
         "is_quarter": ahead == AHEAD,
         "last": today + ahead,
@@ -116,6 +116,14 @@ def _weeks(month: list[Day]) -> list[list[Day | None]]:
     days = [*before, *month]
     days += [None] * (-len(days) % 7)
     return [days[start : start + 7] for start in range(0, len(days), 7)]
+
+
+def _by_week(cells: list[Cell]) -> list[tuple[int, list[Cell]]]:
+    """Put hours together by the number of their week; they are in order, and less than a year."""
+    weeks: dict[int, list[Cell]] = {}
+    for cell in cells:
+        weeks.setdefault(cell.hour.local_date.isocalendar().week, []).append(cell)
+    return list(weeks.items())
 
 
 def _owing(cells: list[Cell]) -> list[tuple[str, int, bool]]:
