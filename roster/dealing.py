@@ -116,7 +116,7 @@ def _deal(period: RosterPeriod, now: datetime) -> Dealt:
     for first, last in _stretches(keys.values(), period):
         there = {party: part for party, part in share.items() if keys[party].days(first, last)}
         slots = [slot for day, slot in board.open if first <= day <= last]
-        owners = fairness.deal(slots, there, board.dealt)
+        owners = fairness.deal(slots, there, board.dealt, max_per_hour=_most(there, hours))
         deals += [board.give(slot, owners.get(slot.seat)) for slot in slots]
     deals += [board.free(seat) for seat in board.beyond]
     minutes: dict[int, dict[SlotClass, int]] = {
@@ -125,6 +125,16 @@ def _deal(period: RosterPeriod, now: datetime) -> Dealt:
     for (party, kind), count in board.dealt.items():
         minutes.setdefault(party, dict.fromkeys(SlotClass, 0))[kind] += count
     return Dealt(share=share, minutes=minutes, deals=tuple(deals))
+
+
+def _most(share: Mapping[int, int], hours: Iterable[ConsultationHour]) -> int:
+    """How many seats of one hour an institution gets at most: as few as its share allows.
+
+    Different institutions in an hour are better, but who bears most of it cannot avoid two seats.
+    """
+    seats = max((hour.target_staff for hour in hours), default=1)
+    whole = sum(share.values()) or 1
+    return max(1, -(-max(share.values(), default=0) * seats // whole))
 
 
 class _Board:

@@ -1,8 +1,26 @@
 """What the roster does by the clock. The tick calls these; each is safe to run twice."""
 
+import logging
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 
-from roster.models import HoursRule, OpeningLog, RosterPeriod, RosterRefused
+from django.db.models import CharField, Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
+
+from roster.models import (
+    ConsultationHour,
+    Duty,
+    DutyPresence,
+    HoursEntry,
+    HoursRule,
+    LedgerEntry,
+    OpeningLog,
+    RosterPeriod,
+    RosterRefused,
+    ShareKey,
+)
+
+log = logging.getLogger("klikvoor.roster.jobs")
 
 # Concrete hours exist this many days ahead, so that people can sign up and visitors see the next.
 HORIZON_DAYS = 28
@@ -32,19 +50,69 @@ def generate_hours(now: datetime) -> int:
 def move_periods(now: datetime) -> int:
     """Let published periods run from their first day, and close them after their last hour."""
     moved = 0
-    due = {RosterPeriod.State.PUBLISHED: "run", RosterPeriod.State.RUNNING: "close"}
-    for state, verb in due.items():
-        for period in RosterPeriod.objects.filter(state=state).select_related("line"):
-            try:
-                getattr(period, verb)(now=now)
-                moved += 1
-            except RosterRefused as refused:
-                # Not yet, or another process was first.
-                if refused.code not in ("too_early", "changed"):
-                    raise
+    periods = RosterPeriod.objects.select_related("line")
+    for period in periods.filter(state=RosterPeriod.State.PUBLISHED):
+        moved += _moves(period.run, now)
+    for period in periods.filter(state=RosterPeriod.State.RUNNING):
+        moved += _moves(period.close, now)
     return moved
+
+
+def _moves(verb: Callable[..., None], now: datetime) -> bool:
+    try:
+        verb(now=now)
+    except RosterRefused as refused:
+        if refused.code in ("too_early", "changed"):  # not yet, or another process was first
+            return False
+        raise
+    return True
 
 
 def purge_opening_log(now: datetime) -> int:
     """Forget why the chat opened and closed more than a year ago; return how many rows."""
     return OpeningLog.objects.filter(at__lt=now - KEEP_LOG).delete()[0]
+
+
+def follow_presence(now: datetime, busy: Collection[int] = ()) -> int:
+    """Register who is at the desk in the hours that go on; return how much changed.
+
+    `busy`: workers in a conversation. Judges leases, so it waits until people could renew theirs.
+    """
+    return DutyPresence.follow(now, busy)
+
+
+def settle_hours(now: datetime) -> int:
+    """Measure the duties of hours that ended and post what was worked and owed; return how many.
+
+    An hour waits until nobody's stretch in it runs any more: `follow_presence` ends those.
+    """
+    settled = 0
+    for hour in unsettled(now):
+        try:
+            HoursEntry.settle(hour)
+        except Exception as error:
+            # One that cannot be settled must not keep the others waiting for ever.
+            log.error("hour %s was not settled", hour.pk, exc_info=error)
+        else:
+            settled += 1
+    return settled
+
+
+def unsettled(now: datetime) -> list[ConsultationHour]:
+    """The hours that ended and of which something is not measured or not charged, oldest first."""
+    source = Concat(Value("hour:"), Cast(OuterRef("pk"), CharField()))
+    charged = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.OBLIGATION, source=source)
+    unmeasured = Duty.objects.active().filter(hour=OuterRef("pk"), hours_entry=None)
+    shared = ShareKey.objects.filter(period=OuterRef("period"))
+    worked = Duty.objects.active().filter(hour=OuterRef("pk"))
+    running = DutyPresence.objects.running().filter(hour=OuterRef("pk"))
+    takes_place = Q(status=ConsultationHour.Status.PLANNED) | Q(Exists(worked))
+    return list(
+        ConsultationHour.objects.filter(
+            Q(Exists(unmeasured))
+            | Q(Exists(shared), ~Exists(charged), ~Q(period__state=RosterPeriod.State.SETTLED)),
+            takes_place,
+            ~Exists(running),
+            end__lte=now,
+        ).order_by("start", "pk")
+    )

@@ -40,10 +40,6 @@ class What(TextChoices):
             "Wil je komen, neem dan weer een plek."
         ),
     )
-    CLAIM_VOID = (
-        "claim_void",
-        gettext_lazy("Je wilde deze dienst overnemen, maar dat kan niet meer: %(old)s."),
-    )
     ADDED = "added", gettext_lazy("Je dienst: %(new)s.")
     REMOVED = "removed", gettext_lazy("Niet meer van jou: %(old)s.")
 

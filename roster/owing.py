@@ -123,8 +123,8 @@ def to_come(
         for party, minutes in parts.items():
             so_far[party] = so_far.get(party, 0) + minutes
             coming[party] += minutes
-        for party, minutes in short_of(keys, [(need.day, parts)]).items():
-            behind[party] = behind.get(party, Fraction(0)) + minutes
+        for party, short in short_of(keys, [(need.day, parts)]).items():
+            behind[party] = behind.get(party, Fraction(0)) + short
         for party in keys_on(keys, need.day):
             if party in ahead:
                 ahead[party] -= need.minutes

@@ -28,9 +28,7 @@ def holidays_of(line: ServiceLine, first: date, last: date) -> frozenset[date]:
     spans = line.exceptions.filter(
         source=DateException.Source.HOLIDAYS, region="", first_date__lte=last, last_date__gte=first
     ).values_list("first_date", "last_date")
-    return frozenset(
-        day for start, end in spans for day in days(max(start, first), min(end, last))
-    )
+    return frozenset(day for start, end in spans for day in days(max(start, first), min(end, last)))
 
 
 def slot_of(hour: ConsultationHour, holidays: Collection[date]) -> SlotClass:

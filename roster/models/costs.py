@@ -115,7 +115,9 @@ class CostRun(models.Model):
                 inputs=inputs
                 | {
                     "corrections": {
-                        str(earlier): {str(institution): cents for institution, cents in some.items()}
+                        str(earlier): {
+                            str(institution): cents for institution, cents in some.items()
+                        }
                         for earlier, some in corrections.items()
                     }
                 },

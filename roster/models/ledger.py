@@ -192,11 +192,15 @@ class LedgerEntry(models.Model):
             charged=charged,
             behind=owing.short_of(
                 keys,
-                [(day, charges[f"hour:{pk}"]) for pk, day in days.items() if f"hour:{pk}" in charges],
+                [
+                    (day, charges[f"hour:{pk}"])
+                    for pk, day in days.items()
+                    if f"hour:{pk}" in charges
+                ],
             ),
         )
         rows = [
-            cls(
+            LedgerEntry(
                 line=hour.line,
                 period=period,
                 institution_id=institution,
@@ -209,7 +213,7 @@ class LedgerEntry(models.Model):
             if minutes
         ]
         # Who was posted meanwhile by another process is left as it is.
-        cls.objects.bulk_create(rows, ignore_conflicts=True)
+        LedgerEntry.objects.bulk_create(rows, ignore_conflicts=True)
         return len(rows)
 
     @classmethod

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Membership, StaffMail, User
 from roster.fairness import SlotClass
+from roster.hours_mail import APPROVED, CLAIMED, REJECTED, hours_mail
 from roster.models.acting import coordinators_of, record
 from roster.models.duties import Duty
 from roster.models.hours import ConsultationHour
@@ -104,7 +105,7 @@ class DutyPresence(models.Model):
             if want is not None:
                 wanted[worker] = want
         # Another process may have seen the same; a worker has one stretch that runs.
-        cls.objects.bulk_create(wanted.values(), ignore_conflicts=True)
+        DutyPresence.objects.bulk_create(wanted.values(), ignore_conflicts=True)
         return changed + len(wanted)
 
     @classmethod
@@ -126,7 +127,7 @@ class DutyPresence(models.Model):
                 state = cls.State.BUSY
             elif presence.state == Presence.State.PAUSED:
                 state = cls.State.PAUSED
-            wanted[presence.worker_id] = cls(
+            wanted[presence.worker_id] = DutyPresence(
                 worker_id=presence.worker_id,
                 hour_id=duty.hour_id if duty else hours[0].pk,
                 duty=duty,
@@ -305,7 +306,7 @@ class HoursEntry(models.Model):
             self._change(state=self.State.CLAIMED, claimed_minutes=minutes, claimed_at=now)
             for coordinator in coordinators_of([self.duty.credited_to_id]):
                 if coordinator.pk != worker.pk:
-                    self._tell(coordinator, "hours_claimed", now)
+                    self._tell(coordinator, CLAIMED, now)
 
     def withdraw(self, worker: User) -> None:
         """Take a claim back before it is decided.
@@ -324,7 +325,7 @@ class HoursEntry(models.Model):
         Also without a claim, and again when it turns out otherwise. What the ledger says is
         reversed and posted anew, in the name of `by`; the worker gets a mail. `by` is a coordinator
         of the institution that is credited, or of the platform, and not the worker.
-        Raises RosterRefused: not_yours, self, minutes (negative or more than a day), wrong_state
+        Raises RosterRefused: not_yours, own, minutes (negative or more than a day), wrong_state
         (approved already, and no other number is given), settled, overlap (who was not seen was
         on duty elsewhere), changed.
         """
@@ -349,12 +350,12 @@ class HoursEntry(models.Model):
             slot = slot_of(hour, holidays_of(hour.line, hour.local_date, hour.local_date))
             LedgerEntry.credit(duty, minutes, slot, by)
             self._record(by, "hours_approved")
-            self._tell(duty.worker, "hours_approved", now)
+            self._tell(duty.worker, APPROVED, now)
 
     def reject(self, by: User, now: datetime | None = None) -> None:
         """Leave it at what was measured. The worker gets a mail.
 
-        Raises RosterRefused: not_yours, self, wrong_state (no claim waits), settled, changed.
+        Raises RosterRefused: not_yours, own, wrong_state (no claim waits), settled, changed.
         """
         now = now or timezone.now()
         self._require_judge(by)
@@ -364,7 +365,7 @@ class HoursEntry(models.Model):
         with transaction.atomic():
             self._change(state=self.State.REJECTED, approver=by, decided_at=now)
             self._record(by, "hours_rejected")
-            self._tell(self.duty.worker, "hours_rejected", now)
+            self._tell(self.duty.worker, REJECTED, now)
 
     def _require_judge(self, by: User) -> None:
         """A coordinator of the institution or the platform, and never of the own hours."""
@@ -374,7 +375,7 @@ class HoursEntry(models.Model):
         ).exists():
             raise RosterRefused("not_yours")
         if self.duty.worker_id == by.pk:
-            raise RosterRefused("self")
+            raise RosterRefused("own")
 
     def _require_unsettled(self) -> None:
         period = self.duty.hour.period
