@@ -26,6 +26,16 @@ REFUSALS: dict[str, str | Promise] = {
     "no_time": _("Die nacht slaat de klok dit hele spreekuur over."),
     "numbers": _("Kies eerst een minimum, dan een streven en dan een maximum."),
     "filled": _("Er zijn al meer hulpverleners ingedeeld dan dat."),
+    # The plan: hours, rules, exceptions and periods.
+    "occupied": _("Op deze plek is al iemand ingedeeld. Haal die er eerst af."),
+    "nothing": _("Er is op deze dagen niets om te veranderen."),
+    "ended": _("Dit vaste spreekuur is dan al gestopt."),
+    "incomplete": _("Zeg eerst wat er die dagen anders is."),
+    "dates": _("De laatste dag ligt voor de eerste."),
+    "shared": _("Een van deze dagen zit al in een andere periode."),
+    "too_early": _("Daar is het nog te vroeg voor."),
+    "no_key": _("Zeg eerst welk deel elke instelling doet."),
+    "inactive": _("Deze instelling doet die dag niet mee."),
     # Cover.
     "asked": _("Voor deze dienst is al vervanging gevraagd."),
     "taken": _("Iemand anders was je net voor."),

@@ -224,7 +224,7 @@ class RosterPeriod(Moving):
     def news(self, now: datetime | None = None) -> list[News]:
         """What publishing now would tell, one item for each duty: `worker` is to whom.
 
-        A duty that a proposal took away from somebody who lost it otherwise too is not told.
+        Of a duty that is given back the row does not say by whom, so who did that reads it too.
         """
         now = now or timezone.now()
         last = self.versions.last()
@@ -239,7 +239,10 @@ class RosterPeriod(Moving):
             added = added.filter(source=Duty.Source.PROPOSAL)
         lost = duties.filter(pk__in=known, status=Duty.Status.RELEASED)
         return [
-            *(News(duty.worker, What.ADDED, new=_span(duty)) for duty in added),
+            *(
+                News(duty.worker, What.NEW if last else What.ADDED, new=_span(duty))
+                for duty in added
+            ),
             *(News(duty.worker, What.REMOVED, old=_span(duty)) for duty in lost),
         ]
 
