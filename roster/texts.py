@@ -34,7 +34,6 @@ REFUSALS: dict[str, str | Promise] = {
     "dates": _("De laatste dag ligt voor de eerste."),
     "shared": _("Een van deze dagen zit al in een andere periode."),
     "too_early": _("Daar is het nog te vroeg voor."),
-    "no_key": _("Zeg eerst welk deel elke instelling doet."),
     "inactive": _("Deze instelling doet die dag niet mee."),
     # Cover.
     "asked": _("Voor deze dienst is al vervanging gevraagd."),
