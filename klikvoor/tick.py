@@ -33,7 +33,8 @@ class Job:
     """Something that runs about every `seconds`; `due_at` is on the loop's clock.
 
     `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
-    `is_slow`: it waits for somebody else's machine, and must not hold up the others.
+    `is_slow`: it waits for somebody else's machine, or has much to do after an outage, and must not
+    hold up the others.
     """
 
     run: Callable[[datetime], object]
@@ -51,7 +52,7 @@ def jobs() -> list[Job]:
         Job(chat_jobs.ring_after_reservations, 5),
         Job(chat_jobs.evaluate_openings, 5),
         Job(chat_jobs.follow_presence, 10, judges=True),
-        Job(roster_jobs.settle_hours, 60, judges=True),
+        Job(roster_jobs.settle_hours, 60, is_slow=True),
         Job(chat_jobs.end_waiting_after_hours, 60),
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
@@ -64,6 +65,7 @@ def jobs() -> list[Job]:
         Job(roster_jobs.generate_hours, 3600),
         Job(roster_jobs.move_periods, 600),
         Job(roster_jobs.purge_opening_log, 24 * 3600),
+        Job(roster_jobs.purge_stretches, 24 * 3600),
         Job(institution_jobs.forget_old_mail, 24 * 3600),
     ]
     if settings.DEMO:
