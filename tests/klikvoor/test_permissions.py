@@ -173,6 +173,10 @@ ADDRESSES: dict[str, Address] = {
     "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
     # roster
     "roster_week": Address(STAFF),
+    "roster_availability": Address(WORKER, WORKER),
+    "roster_feed": Address(WORKER, WORKER),
+    # Whoever has the secret address gets in, signed in or not; tests/roster/test_feed.py.
+    "roster_feed_ics": Address(NOBODY, kwargs=lambda world: {"token": "x" * 43}),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),
