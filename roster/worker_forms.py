@@ -1,14 +1,14 @@
 """What a worker tells of themselves by form: when they can, when not, and how much they like."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from roster.models import Availability, ServiceLine, WorkerWishes
-from roster.time import span
+from roster.models import Availability, Duty, ServiceLine, WorkerWishes
+from roster.time import span, to_utc
 
 WEEKDAYS = [
     (0, _("maandag")),
@@ -47,7 +47,8 @@ class WorkerForm(forms.Form):
     name: str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"{self.name}_%s", **kwargs)
+        super().__init__(*args, **kwargs)
+        self.auto_id = f"{self.name}_%s"
         if self.is_bound:
             for field in self.errors:
                 if field in self.fields:
@@ -215,3 +216,54 @@ def wishes_of(worker: Any) -> dict[str, Any]:
     """What the form shows first."""
     wishes = WorkerWishes.objects.filter(worker=worker).first()
     return {name: getattr(wishes, name) for name in WISHES} if wishes else {}
+
+
+class PartForm(forms.Form):
+    """Which part of a duty somebody else should do, in wall times. Gives `part` in UTC."""
+
+    start = wall_time(_("Van"))
+    end = wall_time(_("Tot"))
+
+    def __init__(self, *args: Any, duty: Duty, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.duty = duty
+        for name in ("start", "end"):
+            self.fields[name].required = True
+            self.fields[name].error_messages["required"] = _("Vul van en tot in.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            part = self._instant(cleaned["start"], end=False), self._instant(cleaned["end"], end=True)
+            if not self.duty.start <= part[0] < part[1] <= self.duty.end:
+                raise forms.ValidationError(_("Kies een tijd binnen je dienst."))
+            cleaned["part"] = part
+        return cleaned
+
+    def _instant(self, wall: time, *, end: bool) -> datetime:
+        """A time before the hour began is after midnight; so is its beginning as an end."""
+        hour = self.duty.hour
+        is_next_day = wall < hour.local_start or (end and wall == hour.local_start)
+        date = hour.local_date + timedelta(days=is_next_day)
+        return to_utc(date, wall, ZoneInfo(hour.tz), end=end)
+
+
+class ClaimHoursForm(forms.Form):
+    """How long somebody really worked. Gives `total` in minutes."""
+
+    hours = forms.IntegerField(label=_("Uren"), min_value=0, max_value=24, required=False)
+    minutes = forms.IntegerField(label=_("Minuten"), min_value=0, max_value=59, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            for code in ("invalid", "min_value", "max_value"):
+                field.error_messages[code] = _("Vul hele uren en minuten in.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            if cleaned.get("hours") is None and cleaned.get("minutes") is None:
+                raise forms.ValidationError(_("Vul in hoe lang je werkte."))
+            cleaned["total"] = (cleaned.get("hours") or 0) * 60 + (cleaned.get("minutes") or 0)
+        return cleaned
