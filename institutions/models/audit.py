@@ -24,6 +24,24 @@ OPENINGS = {
     "closed": _("dicht gezet"),
     "withdrawn": _("het rooster bepaalt weer"),
 }
+# What a coordinator did in the roster for somebody else; a date follows, of the hour.
+ROSTER = {
+    "cancelled": _("spreekuur vervallen"),
+    "moved": _("spreekuur verplaatst"),
+    "given": _("plek aan een instelling gegeven"),
+    "assigned": _("ingedeeld"),
+    "reassigned": _("dienst aan een ander gegeven"),
+    "released": _("van een dienst gehaald"),
+    "sick": _("afwezig gemeld"),
+    "locked": _("dienst vastgezet"),
+    "unlocked": _("dienst losgemaakt"),
+    "cover_asked": _("vervanging gevraagd"),
+    "cover_withdrawn": _("vraag om vervanging ingetrokken"),
+    "cover_approved": _("vervanging goedgekeurd"),
+    "cover_rejected": _("vervanging niet goedgekeurd"),
+    "hours_approved": _("uren goedgekeurd"),
+    "hours_rejected": _("uren niet goedgekeurd"),
+}
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
@@ -71,6 +89,7 @@ class AuditEvent(models.Model):
         ENABLE = "enable", _("aangezet")
         END_SIGN_INS = "end_sign_ins", _("overal uitgelogd")
         RESET_MFA = "reset_mfa", _("tweede stap gewist")
+        ROSTER = "roster", _("rooster veranderd")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -115,6 +134,9 @@ class AuditEvent(models.Model):
             _line, number, deed = words
             sentence = _("chat %(number)s: %(deed)s")
             return str(sentence) % {"number": number, "deed": OPENINGS.get(deed, deed)}
+        if self.verb == self.Verb.ROSTER and len(words) == 2:
+            deed, day = words
+            return f"{ROSTER.get(deed, deed)}, {day}"
         if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():
             return str(_("aan een collega"))
         return str(CONVERSATIONS.get(self.detail, self.detail))

@@ -1,6 +1,7 @@
 """The duty roster: when help is offered, which seats that takes, who fills them, who is there."""
 
-from roster.models.cover import CoverAsk, CoverChange, CoverDecline, CoverRequest
+from roster.models.asks import CoverAsk, CoverChange, CoverDecline
+from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat, duty_uid
 from roster.models.feeds import FeedToken
 from roster.models.hours import ConsultationHour

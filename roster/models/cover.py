@@ -1,20 +1,35 @@
 """Asking a colleague to take a duty over. The giver stays responsible until it is done."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import Institution
+from institutions.models import Institution, User
+from roster import notices
+from roster.models import handing_over
+from roster.models.acting import coordinators_of, record
 from roster.models.duties import Duty
-from roster.models.moves import Moving, StateChange
+from roster.models.fitness import coordinates, coordinates_one, lock, minute
+from roster.models.moves import Moving, RosterRefused
 
 if TYPE_CHECKING:
     from institutions.access import Staff
+
+
+# A request to all reaches its candidates by mail at once when the duty begins so soon.
+ASK_AT_ONCE_WITHIN = timedelta(days=2)
+# So many are asked together; the next ones when nobody said yes.
+ASKED_AT_ONCE = 10
+
+_REJECTED = _("Een coördinator keurde de vervanging niet goed.")
+_DECLINED = _("Je collega kan deze dienst niet overnemen.")
+_WITHDRAWN = _("Een coördinator trok je vraag om vervanging in.")
+_EXPIRED = _("Er is op tijd niemand gevonden.")
 
 
 class CoverRequestQuerySet(models.QuerySet["CoverRequest"]):
@@ -32,6 +47,25 @@ class CoverRequestQuerySet(models.QuerySet["CoverRequest"]):
         """
         absent = Q(duty__status=Duty.Status.SICK)
         return self.live().filter(Q(absent, duty__end__lte=now) | Q(~absent, duty__start__lte=now))
+
+    def void(self, by: User | None, now: datetime) -> int:
+        """End the live ones because their duty changed; returns how many. For other verbs.
+
+        A duty for which cover was wanted is its worker's again. Takers and who was asked alone
+        get a mail. Part of the caller's transaction.
+        """
+        ended = 0
+        for request in self.live().select_related("duty"):
+            with transaction.atomic():
+                told = [person for person in (request.claimed_by, request.to_worker) if person]
+                try:
+                    request.end(CoverRequest.State.VOID, by, now)
+                except RosterRefused:
+                    continue  # it ended by itself meanwhile
+                for person in dict.fromkeys(told):
+                    notices.no_longer(request, person)
+            ended += 1
+        return ended
 
     def visible_to(self, staff: "Staff") -> "CoverRequestQuerySet":
         """Those that a member of staff has a part in, may claim, or coordinates on either side.
@@ -233,50 +267,274 @@ class CoverRequest(Moving):
     def __str__(self) -> str:
         return f"cover request {self.pk} {self.state}"
 
+    @property
+    def planned_span(self) -> tuple[datetime, datetime]:
+        """What it is about: the part, else the whole duty."""
+        if self.part_start and self.part_end:
+            return self.part_start, self.part_end
+        return self.duty.start, self.duty.end
 
-class CoverChange(StateChange):
-    """One move of a cover request."""
+    @property
+    def is_urgent(self) -> bool:
+        """Of somebody who is absent: nobody is responsible for it any more."""
+        return self.duty.status == Duty.Status.SICK
 
-    request = models.ForeignKey(CoverRequest, on_delete=models.CASCADE, related_name="changes")
+    @property
+    def taker(self) -> tuple[User, Institution]:
+        """Who claimed it, and for which institution. Raises RosterRefused: wrong_state."""
+        if self.claimed_by is None or self.claimed_for is None:
+            raise RosterRefused("wrong_state")
+        return self.claimed_by, self.claimed_for
 
+    @property
+    def taken(self) -> Duty | None:
+        """The taker's duty that came out of it, as long as it is one."""
+        return (
+            Duty.objects.filter(
+                seat=self.duty.seat_id,
+                worker=self.claimed_by,
+                source=Duty.Source.COVER,
+                status__in=Duty.UNDERWAY,
+            )
+            .overlapping(*self.planned_span)
+            .first()
+        )
 
-class CoverAsk(models.Model):
-    """Who was asked to cover, and when: nobody is asked twice, and the least asked first.
+    # --- Verbs -----------------------------------------------------------------------------------
 
-    Written when the asking mail is put in the outbox, in the same transaction.
-    """
+    def ask(self, now: datetime) -> int:
+        """Mail the next ones who can come, or the one it is asked of; returns how many.
 
-    request = models.ForeignKey(CoverRequest, on_delete=models.CASCADE, related_name="asks")
-    worker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="cover_asks"
-    )
-    at = models.DateTimeField(default=timezone.now)
+        Those of a request to all are asked only when it presses: the duty begins within two days
+        and the hour falls below its target without it; the others read of it in their digest.
+        Nobody is asked twice. Part of the caller's transaction.
+        """
+        from roster import candidates, coverage
 
-    class Meta:
-        ordering = ["pk"]
-        indexes = [models.Index(fields=["worker", "at"])]
-        constraints = [
-            models.UniqueConstraint(fields=["request", "worker"], name="asked_once"),
-        ]
+        if self.to_worker:
+            people = [] if self.asks.exists() else [self.to_worker]
+        else:
+            start, end = self.span(now)
+            covered = coverage.of([self.duty.hour])[self.duty.hour_id]
+            enough = covered.count_between(start, end) >= self.duty.hour.target_staff
+            if start >= end or start - now > ASK_AT_ONCE_WITHIN or enough:
+                return 0
+            known = {
+                self.duty.worker_id,
+                *self.asks.values_list("worker_id", flat=True),
+                *self.declines.values_list("worker_id", flat=True),
+            }
+            people = [
+                candidate.worker
+                for candidate in candidates.rank(
+                    self.duty.hour, now, seat=self.duty.seat, span=(start, end), for_cover=True
+                )
+                if candidate.is_possible
+                and "unavailable" not in candidate.codes
+                and candidate.worker.pk not in known
+            ][:ASKED_AT_ONCE]
+        for person in people:
+            if self.asks.get_or_create(worker=person, defaults={"at": now})[1]:
+                notices.asked(self, person)
+        return len(people)
 
-    def __str__(self) -> str:
-        return f"{self.worker} asked for {self.request}"
+    def claim(
+        self,
+        worker: User,
+        institution: Institution,
+        now: datetime | None = None,
+        *,
+        by: User | None = None,
+        offered_duty: Duty | None = None,
+    ) -> None:
+        """Take the duty over; of many at once, one wins. `by`: a coordinator of `institution`.
 
+        Done at once within one institution, and for who is absent; else as the line's
+        `cover_policy` says: then it may wait for approval. Of an exchange that leaves it open,
+        `offered_duty` is the taker's duty that the giver gets.
+        Raises RosterRefused: not_yours, taken (somebody else was first), wrong_state (it ended),
+        not_asked (it is asked of somebody else), self, past, cancelled, no_offer (an exchange
+        without a duty of the taker), elsewhere, absent, overlap, rest, qualification.
+        """
+        now = now or timezone.now()
+        by = by or worker
+        with transaction.atomic():
+            self._lock(worker, offered_duty)
+            if by.pk != worker.pk and not coordinates(by, institution.pk):
+                raise RosterRefused("not_yours")
+            if self.state in (self.State.CLAIMED, self.State.AWAITING_APPROVAL, self.State.DONE):
+                raise RosterRefused("taken")
+            if self.to_worker_id and self.to_worker_id != worker.pk:
+                raise RosterRefused("not_asked")
+            if worker.pk == self.duty.worker_id and not self.is_urgent:
+                raise RosterRefused("self")
+            offer = offered_duty or self.offered_duty if self.kind == self.Kind.EXCHANGE else None
+            self._move(
+                self.State.CLAIMED,
+                by=by,
+                now=now,
+                claimed_by=worker,
+                claimed_for=institution,
+                claimed_at=now,
+                **handing_over.offer(self, worker, offer, now),
+            )
+            handing_over.require_fit(self, now)
+            if handing_over.waits_for_approval(self):
+                self._move(self.State.AWAITING_APPROVAL, by=by, now=now)
+                notices.between_institutions(self, handing_over.coordinators(self))
+            else:
+                handing_over.finish(self, by, now)
+            if by.pk != worker.pk:
+                self._record(by, "assigned", worker, institution)
 
-class CoverDecline(models.Model):
-    """Who said no to a request, so that they are not asked again. Written by the worker."""
+    def approve(self, by: User, now: datetime | None = None) -> None:
+        """Let a claim that waits happen. `by`: a coordinator of either institution or the platform.
 
-    request = models.ForeignKey(CoverRequest, on_delete=models.CASCADE, related_name="declines")
-    worker = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="cover_declines"
-    )
-    at = models.DateTimeField(default=timezone.now)
+        Raises RosterRefused: not_yours, self (giver and taker do not decide), wrong_state, changed,
+        and what `claim` refuses.
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            self._lock(self.claimed_by, self.offered_duty)
+            self._require_judge(by)
+            handing_over.require_fit(self, now)
+            handing_over.finish(self, by, now, approved_by=by)
+            self._record(by, "cover_approved", self.duty.worker, self.duty.credited_to)
 
-    class Meta:
-        ordering = ["pk"]
-        constraints = [
-            models.UniqueConstraint(fields=["request", "worker"], name="declined_once"),
-        ]
+    def reject(self, by: User, now: datetime | None = None) -> None:
+        """Refuse a claim that waits: others may claim it; asked of one, it has ended.
 
-    def __str__(self) -> str:
-        return f"{self.worker} declined {self.request}"
+        Raises RosterRefused: not_yours, self, wrong_state, changed.
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            self._lock(self.claimed_by)
+            self._require_judge(by)
+            taker, _institution = self.taker
+            notices.no_longer(self, taker)
+            self.declines.get_or_create(worker=taker, defaults={"at": now})
+            if self.to_worker_id:
+                self.end(self.State.DECLINED, by, now)
+                notices.still_yours(self, "rejected", why=_REJECTED)
+            else:
+                self.reopen(by, now)
+            self._record(by, "cover_rejected", self.duty.worker, self.duty.credited_to)
+
+    def decline(self, worker: User, now: datetime | None = None) -> None:
+        """Say no: never asked again for this one. Asked of this worker alone, it has ended.
+
+        Raises RosterRefused: wrong_state, changed, not_asked (it is asked of somebody else).
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            self._lock()
+            if self.to_worker_id not in (None, worker.pk):
+                raise RosterRefused("not_asked")
+            if self.state != self.State.OPEN:
+                raise RosterRefused("wrong_state")
+            self.declines.get_or_create(worker=worker, defaults={"at": now})
+            if self.to_worker_id:
+                self.end(self.State.DECLINED, worker, now)
+                notices.still_yours(self, "declined", why=_DECLINED)
+
+    def withdraw(self, by: User, now: datetime | None = None) -> None:
+        """Stop asking: the giver does it after all. `by`: the giver or a coordinator of theirs.
+
+        Raises RosterRefused: not_yours, wrong_state, changed.
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            self._lock()
+            if by.pk != self.duty.worker_id and not coordinates(by, self.duty.credited_to_id):
+                raise RosterRefused("not_yours")
+            self.end(self.State.WITHDRAWN, by, now)
+            for person in (self.claimed_by, self.to_worker):
+                if person:
+                    notices.no_longer(self, person)
+            if by.pk != self.duty.worker_id:
+                self._record(by, "cover_withdrawn", self.duty.worker, self.duty.credited_to)
+                notices.still_yours(self, "withdrawn", why=_WITHDRAWN)
+
+    def release(self, by: User, now: datetime | None = None) -> None:
+        """Give back what was taken over, so that the giver is responsible and it is asked again.
+
+        `by`: the taker, or a coordinator of theirs. Raises RosterRefused: not_yours, wrong_state,
+        past, too_late (a taker within the line's `release_hours`), changed (the duty was changed
+        since), overlap (the giver is on duty elsewhere by now), asked (the giver asks again).
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            self._lock(self.claimed_by, self.offered_duty)
+            taker, institution = self.taker
+            is_alone = by.pk == taker.pk
+            if not is_alone and not coordinates(by, institution.pk):
+                raise RosterRefused("not_yours")
+            taken = self.taken
+            if self.state != self.State.DONE or taken is None:
+                raise RosterRefused("wrong_state")
+            if taken.start <= now:
+                raise RosterRefused("past")
+            hours = taken.hour.line.release_hours
+            if is_alone and taken.start - now < timedelta(hours=hours):
+                raise RosterRefused("too_late")
+            if not is_alone:
+                self._record(by, "released", taker, institution)
+                notices.taken_off(taken)
+            handing_over.give_back(self, by, now)
+
+    def expire(self, now: datetime) -> None:
+        """The clock: nobody was found in time, so the giver stays and the coordinators hear it.
+
+        Raises RosterRefused: wrong_state (it is not too late, or has ended), changed.
+        """
+        with transaction.atomic():
+            self._lock()
+            if not CoverRequest.objects.too_late(now).filter(pk=self.pk).exists():
+                raise RosterRefused("wrong_state")
+            self.end(self.State.EXPIRED, None, now)
+            notices.still_yours(self, "expired", why=_EXPIRED)
+            notices.nobody_found(self, coordinators_of([self.duty.credited_to_id]))
+
+    # --- Inside ------------------------------------------------------------------------------------
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """What can still be taken over: of somebody who is absent, what is left from now."""
+        start, end = self.planned_span
+        return (max(start, minute(now)) if self.is_urgent else start), end
+
+    def _lock(self, taker: User | None = None, offered: Duty | None = None) -> None:
+        """Let others wait who change either side, and look again at what it is now."""
+        was, offered = self.claimed_by_id, offered or self.offered_duty
+        workers = {self.duty.worker_id, *([taker.pk] if taker else [])}
+        if offered:
+            workers.add(offered.worker_id)
+        lock(workers, {self.duty.hour_id, *([offered.hour_id] if offered else [])})
+        self.refresh_from_db()
+        if was not in (None, self.claimed_by_id):
+            raise RosterRefused("changed")
+
+    def end(self, state: str, by: User | None, now: datetime) -> None:
+        """End without a taker: the duty is its worker's again."""
+        self._move(state, by=by, now=now, ended_at=now)
+        wanted = Duty.objects.filter(pk=self.duty_id, status=Duty.Status.COVER_WANTED)
+        wanted.update(status=Duty.Status.CONFIRMED)
+        self.duty.refresh_from_db()
+
+    def reopen(self, by: User | None, now: datetime) -> None:
+        nobody = {"claimed_by": None, "claimed_for": None, "claimed_at": None, "approved_by": None}
+        offered = self.offered_duty if self.to_worker_id else None
+        self._move(self.State.OPEN, by=by, now=now, ended_at=None, offered_duty=offered, **nobody)
+        confirmed = Duty.objects.filter(pk=self.duty_id, status=Duty.Status.CONFIRMED)
+        confirmed.update(status=Duty.Status.COVER_WANTED)
+        self.duty.refresh_from_db()
+
+    def _require_judge(self, by: User) -> None:
+        if self.state != self.State.AWAITING_APPROVAL or self.claimed_for_id is None:
+            raise RosterRefused("wrong_state")
+        if not coordinates_one(by, self.duty.credited_to_id, self.claimed_for_id):
+            raise RosterRefused("not_yours")
+        if by.pk in (self.duty.worker_id, self.claimed_by_id):
+            raise RosterRefused("self")
+
+    def _record(self, by: User, deed: str, person: User, institution: Institution) -> None:
+        record(by, deed, self.duty.hour.local_date, person=person, institution=institution)

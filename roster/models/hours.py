@@ -5,15 +5,20 @@ half-open: [start, end). That nobody is on duty twice at a time: `roster/guards.
 """
 
 import zoneinfo
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Institution, User
+from roster import notices
+from roster.models.acting import record
+from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat
+from roster.models.fitness import Fitness, coordinates, lock, minute, plans
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
@@ -117,6 +122,15 @@ class ConsultationHour(Staffing):
         """How long it really takes, in whole minutes; a change of the clock counts."""
         return minutes_between(self.start, self.end)
 
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == self.Status.CANCELLED
+
+    @property
+    def is_published(self) -> bool:
+        """Whether its plan is public: its period is published, or it is in none."""
+        return self.period is None or self.period.is_public
+
     def clean(self) -> None:
         super().clean()
         if self.local_date and self.local_start and self.local_end and self.tz:
@@ -160,47 +174,147 @@ class ConsultationHour(Staffing):
             [Seat(hour=self, no=no) for no in range(1, self.max_staff + 1)], ignore_conflicts=True
         )
 
+    # --- Who comes ------------------------------------------------------------------------------
+
     def fill(
         self,
         worker: User,
         institution: Institution,
         *,
+        by: User | None = None,
+        source: str | None = None,
+        seat: Seat | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        now: datetime | None = None,
     ) -> "Duty":
-        """Put a worker on the first free seat, for the whole hour or the part given.
+        """Put a worker on a seat, for the whole hour or the part given, credited to an institution.
 
-        Raises RosterRefused: `full`, `overlap` (on duty elsewhere at that time), `outside` (not
-        within the hour), `elsewhere` (does not work for that institution). The database has the
-        last word about seats and overlap, so two at once are never both right.
+        Without `by` the worker signs up; `by` is a coordinator of that institution or of the
+        platform, who acts for them: it is in the audit trail and the worker gets a mail. Without
+        `seat` it is the best free one: of the own institution, else free for all, else (from the
+        period's free-for-all day on) owed by another; the platform's coordinator need not wait
+        for that day. Two at once are never both right.
+
+        Raises RosterRefused: not_yours, cancelled, past, outside, not_open (the period takes no
+        sign-ups yet), elsewhere (does not work for that institution), absent, overlap, rest,
+        qualification, wave (what is left is owed by another institution, for now), full.
         """
-        start, end = start or self.start, end or self.end
+        now = now or timezone.now()
+        by = None if by is not None and by.pk == worker.pk else by
+        with transaction.atomic():
+            lock([worker.pk], [self.pk])
+            self.refresh_from_db()
+            start, end = start or self.start, end or self.end
+            if by is not None and not coordinates(by, institution.pk):
+                raise RosterRefused("not_yours")
+            if by is None and self.period and self.period.state not in self.period.TAKES_SIGNUPS:
+                raise RosterRefused("not_open")
+            is_any_seat = self._is_free_for_all(now) or (by is not None and plans(by))
+            duty = self._seat(
+                worker,
+                institution,
+                seat,
+                (start, end),
+                now,
+                is_any_seat=is_any_seat,
+                source=source or (Duty.Source.COORDINATOR if by else Duty.Source.SELF),
+                assigned_by=by,
+            )
+            if by is not None:
+                day = self.local_date
+                record(by, "assigned", day, person=worker, institution=institution)
+                if self.is_published:
+                    notices.assigned(duty)
+        return duty
+
+    def step_in(
+        self, worker: User, institution: Institution, now: datetime | None = None
+    ) -> "Duty":
+        """Help out from now to the end of this hour that is going on: an ad hoc duty, with credit.
+
+        Any free seat will do. Raises RosterRefused: cancelled, past, outside (it has not begun),
+        not_open (its plan is not public), elsewhere, absent, overlap, rest, qualification, full.
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            lock([worker.pk], [self.pk])
+            self.refresh_from_db()
+            if now < self.start:
+                raise RosterRefused("outside")
+            if not self.is_published:
+                raise RosterRefused("not_open")
+            span = max(self.start, minute(now)), self.end
+            return self._seat(
+                worker,
+                institution,
+                None,
+                span,
+                now,
+                is_any_seat=True,
+                source=Duty.Source.ADHOC,
+                assigned_by=None,
+            )
+
+    def _is_free_for_all(self, now: datetime) -> bool:
+        """Whether its empty seats are everybody's by now."""
+        if self.period is None:
+            return True
+        first = self.local_date - timedelta(days=self.period.free_for_all_days)
+        return self.line.today(now) >= first
+
+    def _seat(
+        self,
+        worker: User,
+        institution: Institution,
+        seat: Seat | None,
+        span: tuple[datetime, datetime],
+        now: datetime,
+        *,
+        is_any_seat: bool,
+        source: str,
+        assigned_by: User | None,
+    ) -> "Duty":
+        """Find a seat and put the worker on it. The caller holds the locks."""
+        start, end = span
+        if self.is_cancelled:
+            raise RosterRefused("cancelled")
+        if end <= now or self.end <= now:
+            raise RosterRefused("past")
         if not self.start <= start < end <= self.end:
             raise RosterRefused("outside")
-        if not worker.memberships.active().workers().filter(institution=institution).exists():
-            raise RosterRefused("elsewhere")
-        busy = Duty.objects.active().filter(worker=worker, start__lt=end, end__gt=start)
-        # Own seats first, then the free ones, then those that others owe.
-        free = self.seats.exclude(duties__status__in=Duty.ACTIVE).order_by(
-            models.Case(
-                models.When(owed_by=institution, then=0),
-                models.When(owed_by=None, then=1),
-                default=2,
-            ),
-            "no",
-        )
-        for seat in list(free):
-            try:
-                with transaction.atomic():
-                    return Duty.objects.create(
-                        hour=self,
-                        seat=seat,
-                        worker=worker,
-                        credited_to=institution,
-                        start=start,
-                        end=end,
-                    )
-            except IntegrityError:
-                if busy.exists():
-                    raise RosterRefused("overlap") from None
-        raise RosterRefused("overlap" if busy.exists() else "full")
+        fitness = Fitness.look(self, [worker.pk])
+        if code := fitness.obstacle(worker.pk, institution.pk, start, end):
+            raise RosterRefused(code)
+        taken = Duty.objects.active().filter(hour=self).overlapping(start, end)
+        free = [
+            one
+            for one in self.seats.exclude(pk__in=taken.values("seat")).order_by("no")
+            if seat is None or one.pk == seat.pk
+        ]
+        fit = [one for one in free if fitness.can(worker.pk, one.needs)]
+        open_to = [one for one in fit if is_any_seat or one.owed_by_id in (None, institution.pk)]
+        if not open_to:
+            raise RosterRefused("wave" if fit else "qualification" if free else "full")
+        # Own seats first, then the free ones, then those that others owe; plain ones before
+        # those that few can fill.
+        rank = {institution.pk: 0, None: 1}
+        best = min(open_to, key=lambda one: (rank.get(one.owed_by_id, 2), one.qualification != ""))
+        try:
+            with transaction.atomic():
+                duty = Duty.objects.create(
+                    hour=self,
+                    seat=best,
+                    worker=worker,
+                    credited_to=institution,
+                    start=start,
+                    end=end,
+                    source=source,
+                    assigned_by=assigned_by,
+                )
+        except IntegrityError:
+            # The database has the last word, whoever went round the locks.
+            raise RosterRefused("changed") from None
+        calls = CoverRequest.objects.filter(duty__seat=best, duty__status=Duty.Status.SICK)
+        calls.filter(duty__start__lt=end, duty__end__gt=start).void(assigned_by or worker, now)
+        return duty

@@ -59,6 +59,8 @@ class RosterPeriod(Moving):
     }
     # What the public page and the calendar feeds may tell of.
     PUBLIC = (State.PUBLISHED, State.RUNNING, State.CLOSED, State.SETTLED)
+    # In which workers choose seats themselves.
+    TAKES_SIGNUPS = (State.SIGNUP, *PUBLIC)
 
     line = models.ForeignKey(ServiceLine, on_delete=models.PROTECT, related_name="periods")
     first_date = models.DateField()

@@ -1,0 +1,67 @@
+"""Sentences of the roster for staff."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+# Why a verb refused, by the code of RosterRefused.
+REFUSALS: dict[str, str | Promise] = {
+    "wrong_state": _("Dat kan nu niet meer. Kijk nog eens hoe het ervoor staat."),
+    "changed": _("Iemand anders heeft dit net veranderd. Kijk nog eens hoe het ervoor staat."),
+    "not_yours": _("Daar ga jij niet over."),
+    # Seats.
+    "cancelled": _("Dit spreekuur gaat niet door."),
+    "past": _("Dat is al begonnen of voorbij."),
+    "outside": _("Die tijd valt niet binnen het spreekuur."),
+    "not_open": _("Inschrijven kan nog niet voor dit spreekuur."),
+    "elsewhere": _("Deze hulpverlener werkt niet voor die instelling."),
+    "absent": _("Deze hulpverlener is die dag afwezig."),
+    "overlap": _("Deze hulpverlener heeft dan al een dienst."),
+    "rest": _("Er zit te weinig rust tussen twee diensten."),
+    "qualification": _("Voor deze plek is een andere hulpverlener nodig."),
+    "wave": _("De vrije plekken zijn nu nog van een andere instelling."),
+    "full": _("Alle plekken zijn bezet."),
+    "too_late": _("Teruggeven kan niet meer. Vraag vervanging, of meld dat je niet kunt komen."),
+    # Cover.
+    "asked": _("Voor deze dienst is al vervanging gevraagd."),
+    "taken": _("Iemand anders was je net voor."),
+    "not_asked": _("Dit is aan iemand anders gevraagd."),
+    "self": _("Dat kan niet met jezelf."),
+    "no_offer": _("Kies een dienst van jezelf om mee te ruilen."),
+}
+
+
+def refusal(code: str) -> str:
+    """The sentence for a code; a general one for a code that has none."""
+    return str(REFUSALS.get(code, REFUSALS["wrong_state"]))
+
+
+# Why somebody is high or low among the candidates, by the code of `Candidate`. A code of
+# `REFUSALS` means that they cannot.
+REASONS: dict[str, str | Promise] = {
+    "unavailable": _("geeft aan dan niet te kunnen"),
+    "prefers": _("wil dan graag"),
+    "possible": _("geeft aan dan te kunnen"),
+    "owes_seat": _("de plek is van deze instelling"),
+    "behind": _("deze instelling deed tot nu toe minder dan haar deel"),
+    "ahead": _("deze instelling deed tot nu toe meer dan haar deel"),
+    "week_full": _("heeft die week al genoeg diensten"),
+    "near": _("heeft kort ervoor of erna een dienst"),
+    "asked_lately": _("is pas nog gevraagd"),
+}
+# In the list of candidates there is less room, and it is about somebody else.
+OBSTACLES: dict[str, str | Promise] = {
+    "elsewhere": _("werkt nergens als hulpverlener"),
+    "absent": _("is die dag afwezig"),
+    "overlap": _("heeft dan al een dienst"),
+    "rest": _("zou te weinig rust hebben"),
+    "qualification": _("mag deze plek niet vullen"),
+    "wave": _("de plek is nog van een andere instelling"),
+    "full": _("alle plekken zijn bezet"),
+    "cancelled": _("het spreekuur gaat niet door"),
+    "past": _("het spreekuur is voorbij"),
+}
+
+
+def reason(code: str) -> str:
+    """A few words about a candidate."""
+    return str(OBSTACLES.get(code) or REASONS.get(code) or REFUSALS.get(code, code))
