@@ -77,9 +77,7 @@ def my_duties(staff: Staff, now: datetime) -> list[MyDuty]:
     return [my_duty(duty, live.get(duty.pk), leanings, now) for duty in duties]
 
 
-def my_duty(
-    duty: Duty, request: CoverRequest | None, leanings: Leanings, now: datetime
-) -> MyDuty:
+def my_duty(duty: Duty, request: CoverRequest | None, leanings: Leanings, now: datetime) -> MyDuty:
     until = duty.start - timedelta(hours=duty.hour.line.release_hours)
     return MyDuty(
         duty=duty,
@@ -331,9 +329,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
 def _late(requests: list[CoverRequest], now: datetime) -> set[int]:
     """Those of a duty that began, unless its worker is absent: the rest of that can be covered."""
     return {
-        one.pk
-        for one in requests
-        if one.duty.start <= now and one.duty.status != Duty.Status.SICK
+        one.pk for one in requests if one.duty.start <= now and one.duty.status != Duty.Status.SICK
     }
 
 

@@ -234,7 +234,10 @@ class PartForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
         if not self.errors:
-            part = self._instant(cleaned["start"], end=False), self._instant(cleaned["end"], end=True)
+            part = (
+                self._instant(cleaned["start"], end=False),
+                self._instant(cleaned["end"], end=True),
+            )
             if not self.duty.start <= part[0] < part[1] <= self.duty.end:
                 raise forms.ValidationError(_("Kies een tijd binnen je dienst."))
             cleaned["part"] = part

@@ -87,5 +87,3 @@ def free(request: HttpRequest) -> HttpResponse:
 
 def _monday(hour: ConsultationHour) -> date:
     return hour.local_date - timedelta(days=hour.local_date.weekday())
-
-

@@ -77,7 +77,9 @@ def do_duty(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
             done = _("Je dienst is teruggegeven. De plek is weer vrij.")
             _do(request, lambda: duty.release(staff.user, now), done)
         case "cannot-come":
-            done = _("Je bent afgemeld. We vragen nu aan collega’s of zij kunnen. Jij hoeft niets meer te doen.")
+            done = _(
+                "Je bent afgemeld. We vragen nu aan collega’s of zij kunnen. Jij hoeft niets meer te doen."
+            )
             _do(request, lambda: duty.cannot_come(staff.user, now), done)
         case "ask":
             _ask(request, staff, duty, now)

@@ -110,7 +110,7 @@ def test_the_night_of_the_clock_keeps_its_real_length(line: ServiceLine, anna: U
     hour = ConsultationHour.plan_extra(line, start, start + 2 * HOUR, min_staff=1, target_staff=1)
     membership = anna.memberships.get()
     assert membership.institution is not None
-    duty = hour.fill(anna, membership.institution)
+    duty = hour.fill(anna, membership.institution, now=NOW)
 
     event = events(anna)[duty.uid]
 
