@@ -51,6 +51,7 @@ def jobs() -> list[Job]:
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.erase_old_texts, 600),
         Job(roster_jobs.generate_hours, 3600),
+        Job(roster_jobs.move_periods, 600),
         Job(roster_jobs.purge_opening_log, 24 * 3600),
     ]
     if settings.DEMO:

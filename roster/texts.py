@@ -21,6 +21,11 @@ REFUSALS: dict[str, str | Promise] = {
     "wave": _("De vrije plekken zijn nu nog van een andere instelling."),
     "full": _("Alle plekken zijn bezet."),
     "too_late": _("Teruggeven kan niet meer. Vraag vervanging, of meld dat je niet kunt komen."),
+    # Changing hours.
+    "began": _("Dit spreekuur is al begonnen."),
+    "no_time": _("Die nacht slaat de klok dit hele spreekuur over."),
+    "numbers": _("Kies eerst een minimum, dan een streven en dan een maximum."),
+    "filled": _("Er zijn al meer hulpverleners ingedeeld dan dat."),
     # Cover.
     "asked": _("Voor deze dienst is al vervanging gevraagd."),
     "taken": _("Iemand anders was je net voor."),

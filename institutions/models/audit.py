@@ -30,6 +30,7 @@ ROSTER = {
     "moved": _("spreekuur verplaatst"),
     "given": _("plek aan een instelling gegeven"),
     "assigned": _("ingedeeld"),
+    "proposed": _("ingedeeld met een voorstel"),
     "reassigned": _("dienst aan een ander gegeven"),
     "released": _("van een dienst gehaald"),
     "sick": _("afwezig gemeld"),

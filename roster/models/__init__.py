@@ -3,6 +3,7 @@
 from roster.models.asks import CoverAsk, CoverChange, CoverDecline
 from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat, duty_uid
+from roster.models.exceptions import DateException
 from roster.models.feeds import FeedToken
 from roster.models.hours import ConsultationHour
 from roster.models.ledger import CostLine, CostRun, LedgerEntry
@@ -13,7 +14,7 @@ from roster.models.people import Absence, Availability, Qualification, WorkerWis
 from roster.models.periods import PeriodChange, RosterPeriod, RosterVersion, ShareKey
 from roster.models.presence import LEASE, Presence
 from roster.models.proposals import Proposal, ProposalLine
-from roster.models.rules import DateException, HoursRule, are_weekdays
+from roster.models.rules import HoursRule, are_weekdays
 from roster.models.staffing import is_mix
 from roster.models.worked import DutyPresence, HoursEntry
 

@@ -1,7 +1,7 @@
 """Asking a colleague to take a duty over. The giver stays responsible until it is done."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models, transaction

@@ -1,6 +1,6 @@
 """Whether a worker may take a duty: asked when signing up, taking over and ranking alike."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from institutions.models import Membership, User
 from roster.models.people import Absence, Qualification
 
 if TYPE_CHECKING:
+    from roster.models.duties import Seat
     from roster.models.hours import ConsultationHour
 
 
@@ -121,3 +122,21 @@ class Fitness:
 
     def can(self, worker: int, needs: str) -> bool:
         return needs in self.kinds[worker]
+
+
+def choose(
+    free: Sequence["Seat"], kinds: Collection[str], institution: int, *, is_any_seat: bool
+) -> "Seat | str":
+    """The best of these free seats for somebody, else the code that says why there is none.
+
+    Own seats first, then those that are free for all, then (`is_any_seat`) those that others owe;
+    plain ones before those that few can fill.
+    """
+    fit = [seat for seat in free if seat.needs in kinds]
+    open_to = [seat for seat in fit if is_any_seat or seat.owed_by_id in (None, institution)]
+    if not open_to:
+        return "wave" if fit else "qualification" if free else "full"
+    rank = {institution: 0, None: 1}
+    return min(
+        open_to, key=lambda seat: (rank.get(seat.owed_by_id, 2), seat.qualification != "", seat.no)
+    )

@@ -5,7 +5,7 @@ half-open: [start, end). That nobody is on duty twice at a time: `roster/guards.
 """
 
 import zoneinfo
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -15,14 +15,16 @@ from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Institution, User
 from roster import notices
-from roster.models.acting import record
+from roster.models import changing
+from roster.models.acting import record, require_planner
 from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat
-from roster.models.fitness import Fitness, coordinates, lock, minute, plans
+from roster.models.fitness import Fitness, choose, coordinates, lock, minute, plans
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
 from roster.models.staffing import Staffing
+from roster.news import News, tell
 from roster.time import minutes_between, span
 
 
@@ -171,10 +173,73 @@ class ConsultationHour(Staffing):
     def make_seats(self) -> None:
         """Give the hour its seats, up to the maximum; who owes them is decided later."""
         Seat.objects.bulk_create(
-            [Seat(hour=self, no=no) for no in range(1, self.max_staff + 1)], ignore_conflicts=True
+            [
+                Seat(hour=self, no=no, qualification=kind)
+                for no, kind in enumerate(changing.kinds_of(self.mix, self.max_staff), start=1)
+            ],
+            ignore_conflicts=True,
         )
 
-    # --- Who comes ------------------------------------------------------------------------------
+    # --- Changing it by hand: no rule or exception touches it any more ---------------------------
+
+    def cancel(self, by: User, public_reason: str = "", *, now: datetime | None = None) -> None:
+        """Let the hour not go on: its duties are released, questions about them void, people told.
+
+        Cancelled late (`line.late_cancel_hours`) counts as worked, so then its duties are done.
+        Raises RosterRefused: not_yours, began, cancelled.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            self._tell(changing.cancel(self, by, now, public_reason, by_hand=True), now)
+
+    def reopen(self, by: User, *, now: datetime | None = None) -> None:
+        """Let a cancelled hour go on after all. Its seats are empty: people may have other plans.
+
+        Raises RosterRefused: not_yours, began, wrong_state.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            self._tell(changing.reopen(self, now, by_hand=True), now)
+
+    def move(
+        self, by: User, day: date, start: time, end: time, *, now: datetime | None = None
+    ) -> None:
+        """Give the hour other times, also on another day. Its duties go along and are told.
+
+        Who cannot be there then is released; questions for cover are void. An end at or before
+        the start is on the next day. A running hour may only get another end. Raises
+        RosterRefused: not_yours, past, began, cancelled, no_time.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            self._tell(changing.move(self, by, now, day, start, end, by_hand=True), now)
+
+    def staff(
+        self,
+        by: User,
+        minimum: int,
+        target: int,
+        maximum: int,
+        mix: dict[str, int] | None = None,
+        *,
+        now: datetime | None = None,
+    ) -> None:
+        """Give the hour other numbers of people; filled seats stay, free ones come and go.
+
+        Raises RosterRefused: not_yours, past, cancelled, numbers, filled.
+        """
+        now = now or timezone.now()
+        require_planner(by)
+        with transaction.atomic():
+            changing.staff(self, now, minimum, target, maximum, mix, by_hand=True)
+
+    def _tell(self, news: list[News], now: datetime) -> None:
+        tell(news, "hour_changed", f"hour:{self.pk}:{self.version}")
+
+    # --- Who comes -------------------------------------------------------------------------------
 
     def fill(
         self,
@@ -210,7 +275,7 @@ class ConsultationHour(Staffing):
                 raise RosterRefused("not_yours")
             if by is None and self.period and self.period.state not in self.period.TAKES_SIGNUPS:
                 raise RosterRefused("not_open")
-            is_any_seat = self._is_free_for_all(now) or (by is not None and plans(by))
+            is_any_seat = self.is_free_for_all(now) or (by is not None and plans(by))
             duty = self._seat(
                 worker,
                 institution,
@@ -256,7 +321,7 @@ class ConsultationHour(Staffing):
                 assigned_by=None,
             )
 
-    def _is_free_for_all(self, now: datetime) -> bool:
+    def is_free_for_all(self, now: datetime) -> bool:
         """Whether its empty seats are everybody's by now."""
         if self.period is None:
             return True
@@ -279,10 +344,12 @@ class ConsultationHour(Staffing):
         start, end = span
         if self.is_cancelled:
             raise RosterRefused("cancelled")
-        if end <= now or self.end <= now:
+        if self.end <= now:
             raise RosterRefused("past")
         if not self.start <= start < end <= self.end:
             raise RosterRefused("outside")
+        if end <= now:
+            raise RosterRefused("past")
         fitness = Fitness.look(self, [worker.pk])
         if code := fitness.obstacle(worker.pk, institution.pk, start, end):
             raise RosterRefused(code)
@@ -292,14 +359,9 @@ class ConsultationHour(Staffing):
             for one in self.seats.exclude(pk__in=taken.values("seat")).order_by("no")
             if seat is None or one.pk == seat.pk
         ]
-        fit = [one for one in free if fitness.can(worker.pk, one.needs)]
-        open_to = [one for one in fit if is_any_seat or one.owed_by_id in (None, institution.pk)]
-        if not open_to:
-            raise RosterRefused("wave" if fit else "qualification" if free else "full")
-        # Own seats first, then the free ones, then those that others owe; plain ones before
-        # those that few can fill.
-        rank = {institution.pk: 0, None: 1}
-        best = min(open_to, key=lambda one: (rank.get(one.owed_by_id, 2), one.qualification != ""))
+        best = choose(free, fitness.kinds[worker.pk], institution.pk, is_any_seat=is_any_seat)
+        if isinstance(best, str):
+            raise RosterRefused(best)
         try:
             with transaction.atomic():
                 duty = Duty.objects.create(

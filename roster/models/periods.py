@@ -1,17 +1,20 @@
 """A stretch of the calendar that is planned, published and settled as one."""
 
-from datetime import date
-from typing import TYPE_CHECKING
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import models
+from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import Institution
+from institutions.models import Institution, User
+from roster.models.acting import require_planner
+from roster.models.duties import Duty
 from roster.models.line import ServiceLine
-from roster.models.moves import Moving, StateChange
+from roster.models.moves import Moving, RosterRefused, StateChange
+from roster.news import News, Span, What, tell
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -98,9 +101,200 @@ class RosterPeriod(Moving):
     def __str__(self) -> str:
         return f"{self.line} {self.first_date} to {self.last_date}"
 
+    def holds(self, day: date) -> bool:
+        return self.first_date <= day <= self.last_date
+
     @property
     def is_public(self) -> bool:
         return self.state in self.PUBLIC
+
+    # --- Making one ------------------------------------------------------------------------------
+
+    @classmethod
+    def plan(
+        cls,
+        line: ServiceLine,
+        first_date: date,
+        last_date: date,
+        by: User,
+        *,
+        free_for_all_days: int = 14,
+        now: datetime | None = None,
+    ) -> "RosterPeriod":
+        """Make a draft and the hours in it that the rules ask for.
+
+        Hours to come that were in no period are in it from now on, so they are not public before
+        it is published. Raises RosterRefused: not_yours, dates (ends before it starts), past (it is
+        over), shared (another period of the line holds one of its days).
+        """
+        require_planner(by)
+        now = now or timezone.now()
+        if last_date < first_date:
+            raise RosterRefused("dates")
+        if last_date < line.today(now):
+            raise RosterRefused("past")
+        with transaction.atomic():
+            try:
+                with transaction.atomic():
+                    period = cls.objects.create(
+                        line=line,
+                        first_date=first_date,
+                        last_date=last_date,
+                        free_for_all_days=free_for_all_days,
+                        created_at=now,
+                    )
+            except IntegrityError:
+                raise RosterRefused("shared") from None
+            period.adopt(now)
+            period.generate(now)
+        return period
+
+    def adopt(self, now: datetime) -> int:
+        """Take in the hours to come on its days that are in no period; return how many."""
+        days = (self.first_date, self.last_date)
+        loose = self.line.hours.filter(period=None, local_date__range=days, start__gt=now)
+        return loose.update(period=self)
+
+    def generate(self, now: datetime) -> int:
+        """Make the hours of all rules on its days from today that are missing; return how many."""
+        first = max(self.first_date, self.line.today(now))
+        return sum(
+            rule.generate(first, self.last_date)
+            for rule in self.line.rules.filter(valid_from__lte=self.last_date)
+        )
+
+    # --- Its states ------------------------------------------------------------------------------
+
+    def open_signup(self, by: User) -> None:
+        """Let workers take seats themselves. Raises RosterRefused: not_yours, wrong_state, changed."""
+        require_planner(by)
+        self._move(self.State.SIGNUP, by=by)
+
+    def reopen_draft(self, by: User) -> None:
+        """End the sign-up for now; who took a seat keeps it.
+
+        Raises RosterRefused: not_yours, wrong_state, changed.
+        """
+        require_planner(by)
+        self._move(self.State.DRAFT, by=by)
+
+    def propose(self, by: User) -> None:
+        """A proposal was applied: only coordinators change it until it is published.
+
+        Raises RosterRefused: not_yours, wrong_state, changed.
+        """
+        require_planner(by)
+        self._move(self.State.PROPOSED, by=by)
+
+    def publish(self, by: User, *, now: datetime | None = None) -> "RosterVersion":
+        """Make the plan public, and tell each person once what it means for them.
+
+        The first time that is every duty to come. Published again, also while it runs: what a
+        proposal changed since; other verbs told people when they changed something. When nothing
+        changed there is no new version and no mail: the last version is returned.
+        Raises RosterRefused: not_yours, wrong_state (closed), changed.
+        """
+        require_planner(by)
+        now = now or timezone.now()
+        with transaction.atomic():
+            if self.is_public:
+                RosterPeriod.objects.select_for_update().get(pk=self.pk)
+                self.refresh_from_db()
+                if self.state not in (self.State.PUBLISHED, self.State.RUNNING):
+                    raise RosterRefused("wrong_state")
+            else:
+                self._move(self.State.PUBLISHED, by=by, now=now, published_at=now)
+            self.adopt(now)
+            last = self.versions.last()
+            snapshot = self._snapshot()
+            if last and last.snapshot == snapshot:
+                return last
+            news = self.news(now)
+            version = RosterVersion.objects.create(
+                period=self,
+                number=last.number + 1 if last else 1,
+                snapshot=snapshot,
+                published_at=now,
+                author=by,
+            )
+            kind = "republished" if last else "published"
+            tell(news, kind, f"period:{self.pk}:{version.number}")
+        return version
+
+    def news(self, now: datetime | None = None) -> list[News]:
+        """What publishing now would tell, one item for each duty: `worker` is to whom.
+
+        A duty that a proposal took away from somebody who lost it otherwise too is not told.
+        """
+        now = now or timezone.now()
+        last = self.versions.last()
+        known = {item["duty"] for item in last.snapshot} if last else set()
+        duties = (
+            Duty.objects.filter(hour__period=self, hour__status="planned", end__gt=now)
+            .select_related("worker", "hour")
+            .order_by("start", "pk")
+        )
+        added = duties.active().exclude(pk__in=known)
+        if last:
+            added = added.filter(source=Duty.Source.PROPOSAL)
+        lost = duties.filter(pk__in=known, status=Duty.Status.RELEASED)
+        return [
+            *(News(duty.worker, What.ADDED, new=_span(duty)) for duty in added),
+            *(News(duty.worker, What.REMOVED, old=_span(duty)) for duty in lost),
+        ]
+
+    def _snapshot(self) -> list[dict[str, Any]]:
+        duties = Duty.objects.active().filter(hour__period=self, hour__status="planned")
+        return [
+            {
+                "duty": duty.pk,
+                "uid": duty.uid,
+                "hour": duty.hour_id,
+                "seat": duty.seat_id,
+                "worker": duty.worker_id,
+                "institution": duty.credited_to_id,
+                "start": duty.start.astimezone(UTC).isoformat(),
+                "end": duty.end.astimezone(UTC).isoformat(),
+            }
+            for duty in duties.order_by("start", "pk")
+        ]
+
+    def run(self, by: User | None = None, *, now: datetime | None = None) -> None:
+        """Its first day has come. `by` None is the clock.
+
+        Raises RosterRefused: not_yours, too_early, wrong_state, changed.
+        """
+        now = now or timezone.now()
+        if by is not None:
+            require_planner(by)
+        if self.line.today(now) < self.first_date:
+            raise RosterRefused("too_early")
+        self._move(self.State.RUNNING, by=by, now=now)
+
+    def close(self, by: User | None = None, *, now: datetime | None = None) -> None:
+        """Its last day and its last hour are over. `by` None is the clock.
+
+        Raises RosterRefused: not_yours, too_early, wrong_state, changed.
+        """
+        now = now or timezone.now()
+        if by is not None:
+            require_planner(by)
+        goes_on = self.hours.filter(end__gt=now, status="planned").exists()
+        if goes_on or self.line.today(now) <= self.last_date:
+            raise RosterRefused("too_early")
+        self._move(self.State.CLOSED, by=by, now=now)
+
+    def settle(self, by: User, *, now: datetime | None = None) -> None:
+        """The hours are counted and agreed: the period is history.
+
+        Raises RosterRefused: not_yours, wrong_state, changed.
+        """
+        require_planner(by)
+        self._move(self.State.SETTLED, by=by, now=now)
+
+
+def _span(duty: Duty) -> Span:
+    return Span(duty.start, duty.end, duty.hour.tz)
 
 
 class PeriodChange(StateChange):

@@ -1,25 +1,35 @@
-"""What repeats and its exceptions: rules only generate, the plan is rows.
+"""What repeats: rules only generate, the plan is rows. Exceptions: `exceptions.py`.
 
 Wall time and zone are the truth and UTC is derived from them (`roster/time.py`), so that 19:00
 stays 19:00 on both sides of a clock change. Dates are those of the line's wall calendar, and a
 last day is always included.
 """
 
-from datetime import date, timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import Institution
+from institutions.models import User
+from roster.models import changing
+from roster.models.acting import require_planner
 from roster.models.hours import ConsultationHour
 from roster.models.line import ServiceLine
-from roster.models.staffing import Staffing, is_mix
+from roster.models.moves import RosterRefused
+from roster.models.periods import RosterPeriod
+from roster.models.staffing import Staffing
+from roster.news import News, tell
 from roster.time import days, span
+
+if TYPE_CHECKING:
+    from roster.models.exceptions import DateException
 
 
 def _monday(day: date) -> date:
@@ -88,7 +98,8 @@ class HoursRule(Staffing):
     def generate(self, first: date, last: date) -> int:
         """Make the consultation hours from `first` to `last`, both included, that are missing.
 
-        Returns how many were made. Safe to run twice and from two processes; never touches an
+        Returns how many were made. Confirmed exceptions count: on a closed day the hour is made
+        cancelled, with the reason. Safe to run twice and from two processes; never touches an
         hour that exists, so what a person changed or cancelled stays that way.
         """
         first = max(first, self.valid_from)
@@ -97,29 +108,106 @@ class HoursRule(Staffing):
         known = set(
             self.hours.filter(local_date__range=(first, last)).values_list("local_date", flat=True)
         )
-        return sum(
-            self._make(day) for day in days(first, last) if day not in known and self.holds_on(day)
-        )
+        todo = [day for day in days(first, last) if day not in known and self.holds_on(day)]
+        if not todo:
+            return 0
+        exceptions = list(self.line.exceptions.confirmed().between(first, last))
+        periods = list(self.line.periods.filter(first_date__lte=last, last_date__gte=first))
+        return sum(self._make(day, self.wants(day, exceptions), periods) for day in todo)
 
-    def _make(self, day: date) -> bool:
-        start, end = span(day, self.local_start, self.local_end, self.line.zone)
+    def wants(self, day: date, exceptions: Iterable["DateException"]) -> "Wanted":
+        """What this rule and these confirmed exceptions make of a day on which it holds.
+
+        An exception for this rule alone outweighs one for the whole line; else the last one does.
+        """
+        wanted = Wanted(self.local_start, self.local_end, self.staffing)
+        theirs = [one for one in exceptions if one.touches(self, day)]
+        for one in sorted(theirs, key=lambda one: (one.rule_id is not None, one.pk)):
+            wanted = one.applied_to(wanted)
+        return wanted
+
+    def _make(self, day: date, wanted: "Wanted", periods: Iterable[RosterPeriod]) -> bool:
+        start, end = span(day, wanted.local_start, wanted.local_end, self.line.zone)
         if end <= start:  # the clock skips this whole hour tonight
             return False
+        fields: dict[str, Any] = {}
+        if wanted.is_closed:
+            fields = {
+                "status": ConsultationHour.Status.CANCELLED,
+                "cancelled_at": timezone.now(),
+                "public_reason": wanted.reason,
+            }
         with transaction.atomic():
             hour, is_new = ConsultationHour.objects.get_or_create(
                 rule=self,
                 local_date=day,
                 defaults={
                     "line": self.line,
-                    "local_start": self.local_start,
-                    "local_end": self.local_end,
+                    "period": next((period for period in periods if period.holds(day)), None),
+                    "local_start": wanted.local_start,
+                    "local_end": wanted.local_end,
                     "tz": self.line.tz,
-                    **self.staffing,
+                    **wanted.staffing,
+                    **fields,
                 },
             )
             if is_new:
                 hour.make_seats()
         return is_new
+
+    def change(self, by: User, first_date: date, **fields: Any) -> "HoursRule":
+        """End this rule before `first_date`, start another from there, and return that one.
+
+        `fields` are those that differ: weekdays, times, staffing, weeks, `valid_until`. Hours to
+        come follow the new rule: their seats and duties stay where it has an hour on that day too,
+        and its people are told of other times; the others are cancelled, or disappear when nobody
+        ever had a duty in them. What has begun and what was changed by hand stays as it is.
+
+        Raises RosterRefused: not_yours, past (before today), ended (this rule did), changed
+        (somebody ended it meanwhile); ValidationError when the new rule makes no sense.
+        """
+        require_planner(by)
+        now = timezone.now()
+        if first_date < self.line.today(now):
+            raise RosterRefused("past")
+        if self.valid_until and self.valid_until < first_date:
+            raise RosterRefused("ended")
+        with transaction.atomic():
+            old = HoursRule.objects.select_for_update().get(pk=self.pk)
+            if old.valid_until != self.valid_until:
+                raise RosterRefused("changed")
+            same = {
+                field.name: getattr(old, field.name)
+                for field in HoursRule._meta.concrete_fields
+                if not field.primary_key
+            }
+            # Every other week goes on in the same weeks.
+            same["anchor"] = old.anchor or old.valid_from
+            new = HoursRule(**same | {"valid_from": first_date} | fields)
+            new.full_clean()
+            new.save()
+            HoursRule.objects.filter(pk=old.pk).update(valid_until=first_date - timedelta(days=1))
+            later = list(old.hours.filter(local_date__gte=first_date, start__gt=now))
+            tell(new.adopt(later, by, now), "hours_changed", f"rule:{new.pk}")
+            if later:
+                new.generate(first_date, max(hour.local_date for hour in later))
+        self.refresh_from_db()
+        return new
+
+    def adopt(self, hours: Iterable[ConsultationHour], by: User, now: datetime) -> list[News]:
+        """Take over the hours to come of a rule that this one replaces; return what to tell."""
+        news: list[News] = []
+        exceptions = list(self.line.exceptions.confirmed())
+        for hour in hours:
+            if self.holds_on(hour.local_date):
+                # Also what was changed by hand: else this rule would make a second one beside it.
+                ConsultationHour.objects.filter(pk=hour.pk).update(rule=self)
+                hour.refresh_from_db()
+                if not hour.is_detached:
+                    news += conform(hour, self.wants(hour.local_date, exceptions), by, now)
+            elif not hour.is_detached:
+                news += remove(hour, by, now, "")
+        return news
 
     def stop(self, last: date) -> int:
         """Let this rule end after `last`. Hours after it that nobody has a duty in disappear.
@@ -131,140 +219,63 @@ class HoursRule(Staffing):
             HoursRule.objects.filter(pk=self.pk).update(valid_until=last)
             self.valid_until = last
             later = self.hours.filter(local_date__gt=last, start__gt=timezone.now())
-            later.filter(duties__isnull=True, status=ConsultationHour.Status.PLANNED).delete()
+            by_rule = Q(status=ConsultationHour.Status.PLANNED) | Q(is_detached=False)
+            later.filter(by_rule, duties__isnull=True).delete()
             return later.planned().count()
 
 
-class DateExceptionQuerySet(models.QuerySet["DateException"]):
-    def confirmed(self) -> "DateExceptionQuerySet":
-        return self.filter(state=DateException.State.CONFIRMED)
+@dataclass(frozen=True)
+class Wanted:
+    """What rules and exceptions make of one day."""
 
-    def suggested(self) -> "DateExceptionQuerySet":
-        return self.filter(state=DateException.State.SUGGESTED)
+    local_start: time
+    local_end: time
+    staffing: dict[str, Any]
+    is_closed: bool = False
+    reason: str = ""
 
-    def between(self, first: date, last: date) -> "DateExceptionQuerySet":
-        """Those that touch a day from `first` to `last`, both included."""
-        return self.filter(first_date__lte=last, last_date__gte=first)
 
+def conform(hour: ConsultationHour, wanted: Wanted, by: User, now: datetime) -> list[News]:
+    """Make an hour to come what is wanted; return what there is to tell.
 
-class DateException(models.Model):
-    """Days that differ from the rules: closed, other times or staffing, or an extra hour.
-
-    Written by coordinators of the platform, and by the import of holidays as a suggestion. Only a
-    confirmed one changes anything, and it changes rows of hours once, when it is confirmed: what
-    a person changes in them afterwards stays.
+    The caller leaves out what was changed by hand. Does nothing to an hour that has begun.
     """
-
-    class Kind(models.TextChoices):
-        CLOSED = "closed", _("dicht")
-        CHANGED = "changed", _("anders")
-        EXTRA = "extra", _("extra spreekuur")
-
-    class Source(models.TextChoices):
-        MANUAL = "manual", _("met de hand")
-        HOLIDAYS = "holidays", _("feestdagen en vakanties")
-
-    class State(models.TextChoices):
-        SUGGESTED = "suggested", _("voorstel")
-        CONFIRMED = "confirmed", _("bevestigd")
-        DISMISSED = "dismissed", _("niet overgenomen")
-
-    line = models.ForeignKey(ServiceLine, on_delete=models.PROTECT, related_name="exceptions")
-    rule = models.ForeignKey(
-        HoursRule,
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="exceptions",
-        help_text="Only the hours of this rule; empty: all hours of the line.",
+    is_cancelled = hour.status == ConsultationHour.Status.CANCELLED
+    times = (hour.local_start, hour.local_end) == (wanted.local_start, wanted.local_end)
+    is_so = not is_cancelled and times and hour.staffing == wanted.staffing
+    if hour.start <= now or (is_so and not wanted.is_closed):
+        return []
+    if wanted.is_closed:
+        return [] if is_cancelled else changing.cancel(hour, by, now, wanted.reason, by_hand=False)
+    news = changing.reopen(hour, now, by_hand=False) if is_cancelled else []
+    try:
+        news += changing.move(
+            hour, by, now, hour.local_date, wanted.local_start, wanted.local_end, by_hand=False
+        )
+    except RosterRefused as refused:
+        if refused.code not in ("no_time", "past"):
+            raise
+        # The new time is over already, or the clock skips it: then there is no hour that day.
+        return news + changing.cancel(hour, by, now, "", by_hand=False)
+    people = changing.taken(hour)
+    maximum = max(wanted.staffing["max_staff"], people)
+    changing.staff(
+        hour,
+        now,
+        wanted.staffing["min_staff"],
+        wanted.staffing["target_staff"],
+        maximum,
+        wanted.staffing["mix"],
+        by_hand=False,
     )
-    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.CLOSED)
-    first_date = models.DateField()
-    last_date = models.DateField(help_text="Included.")
-    local_start = models.TimeField(null=True, blank=True)
-    local_end = models.TimeField(
-        null=True, blank=True, help_text="At or before the start: on the next day."
-    )
-    min_staff = models.PositiveSmallIntegerField(null=True, blank=True)
-    target_staff = models.PositiveSmallIntegerField(null=True, blank=True)
-    max_staff = models.PositiveSmallIntegerField(
-        null=True, blank=True, validators=[MaxValueValidator(60)]
-    )
-    mix = models.JSONField(null=True, blank=True, validators=[is_mix])
-    public_reason = models.CharField(max_length=200, blank=True)
-    source = models.CharField(max_length=8, choices=Source.choices, default=Source.MANUAL)
-    name = models.CharField(max_length=80, blank=True, help_text="Of the holiday.")
-    region = models.CharField(
-        max_length=6,
-        choices=Institution.SchoolRegion.choices,
-        blank=True,
-        help_text="Of a school holiday; empty: the whole country.",
-    )
-    state = models.CharField(max_length=9, choices=State.choices, default=State.SUGGESTED)
-    author = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="+",
-        help_text="Who confirmed or dismissed it; empty as long as nobody did.",
-    )
-    created_at = models.DateTimeField(default=timezone.now)
+    return news
 
-    objects = DateExceptionQuerySet.as_manager()
 
-    class Meta:
-        ordering = ["first_date", "pk"]
-        indexes = [models.Index(fields=["line", "first_date"])]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(last_date__gte=F("first_date")), name="exception_ends_after_start"
-            ),
-            models.CheckConstraint(
-                condition=Q(local_start__isnull=True, local_end__isnull=True)
-                | Q(local_start__isnull=False, local_end__isnull=False),
-                name="exception_has_both_times",
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    min_staff__isnull=True, target_staff__isnull=True, max_staff__isnull=True
-                )
-                | Q(
-                    min_staff__gte=1,
-                    min_staff__lte=F("target_staff"),
-                    target_staff__lte=F("max_staff"),
-                    min_staff__isnull=False,
-                    target_staff__isnull=False,
-                    max_staff__isnull=False,
-                ),
-                name="exception_min_target_max",
-            ),
-            models.CheckConstraint(
-                condition=~Q(kind="closed") | Q(local_start__isnull=True, min_staff__isnull=True),
-                name="closed_has_no_times",
-            ),
-            models.CheckConstraint(
-                condition=~Q(kind="extra") | Q(local_start__isnull=False, min_staff__isnull=False),
-                name="extra_has_times_and_staff",
-            ),
-            models.CheckConstraint(
-                condition=~Q(kind="changed", state="confirmed")
-                | Q(local_start__isnull=False)
-                | Q(min_staff__isnull=False)
-                | Q(mix__isnull=False),
-                name="changed_changes_something",
-            ),
-            models.CheckConstraint(
-                condition=Q(state="suggested") | Q(author__isnull=False),
-                name="exception_has_an_author",
-            ),
-            # So the import may run again, and does not bring back what was dismissed.
-            models.UniqueConstraint(
-                fields=["line", "first_date", "name", "region"],
-                condition=Q(source="holidays"),
-                name="one_suggestion_per_holiday",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.line} {self.kind} {self.first_date} to {self.last_date}"
+def remove(hour: ConsultationHour, by: User, now: datetime, reason: str) -> list[News]:
+    """Take away an hour to come that nothing asks for any more; cancel it if it had duties."""
+    if not hour.duties.exists():
+        hour.delete()
+        return []
+    if hour.status == ConsultationHour.Status.CANCELLED:
+        return []
+    return changing.cancel(hour, by, now, reason, by_hand=False)

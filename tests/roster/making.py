@@ -41,7 +41,7 @@ def make_duty(line: ServiceLine, worker: User, start: datetime = NOW) -> Duty:
     membership = worker.memberships.workers().first()
     assert membership is not None
     assert membership.institution is not None
-    return make_hour(line, start).fill(worker, membership.institution, now=start - HOUR)
+    return make_hour(line, start).fill(worker, membership.institution, now=start)
 
 
 def make_period(line: ServiceLine, first: date = MONDAY, days: int = 28, **fields: Any) -> Any:

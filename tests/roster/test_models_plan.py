@@ -196,7 +196,7 @@ def test_seats_are_found_by_who_owes_them_and_whether_they_are_free(
 ) -> None:
     hour = make_hour(line)
     hour.seats.filter(no=2).update(owed_by=zuid)
-    duty = hour.fill(anna, zuid)
+    duty = hour.fill(anna, zuid, now=NOW)
     assert [seat.no for seat in hour.seats.owed_by({zuid.pk})] == [2] == [duty.seat.no]
     assert [seat.no for seat in hour.seats.free()] == [1, 3]
     Duty.objects.update(status=Duty.Status.SICK)
@@ -261,7 +261,7 @@ def test_whose_a_duty_is_is_for_colleagues_and_those_in_the_same_hour(
 
     assert (seen(anna), seen(bilal), seen(dirk)) == (True, True, True)
     assert not seen(carla)
-    together = duty.hour.fill(carla, maas)
+    together = duty.hour.fill(carla, maas, now=NOW)
     assert seen(carla)
     Duty.objects.filter(pk=together.pk).update(status=Duty.Status.RELEASED)
     assert not seen(carla)

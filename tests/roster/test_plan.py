@@ -125,7 +125,7 @@ def test_a_rule_that_stops_takes_its_empty_hours_along(
     rule = make_rule(line, weekdays=list(range(7)), valid_from=today)
     generate_hours(timezone.now())
     kept = ConsultationHour.objects.get(local_date=today + timedelta(days=9))
-    kept.fill(anna, zuid)
+    kept.fill(anna, zuid, now=NOW)
     assert rule.stop(today + timedelta(days=5)) == 1
     later = ConsultationHour.objects.filter(local_date__gt=today + timedelta(days=5))
     assert list(later) == [kept]
@@ -189,17 +189,17 @@ def test_a_worker_gets_a_seat_of_their_own_institution_first(
     hour = make_hour(line, NOW)
     hour.seats.filter(no=1).update(owed_by=maas)
     hour.seats.filter(no=3).update(owed_by=zuid)
-    assert hour.fill(anna, zuid).seat.no == 3
-    assert hour.fill(carla, maas).seat.no == 1
+    assert hour.fill(anna, zuid, now=NOW).seat.no == 3
+    assert hour.fill(carla, maas, now=NOW).seat.no == 1
 
 
 def test_a_full_hour_is_full(line: ServiceLine, anna: User, bilal: User, zuid: Institution) -> None:
     hour = make_hour(line, NOW, seats=1)
-    hour.fill(anna, zuid)
+    hour.fill(anna, zuid, now=NOW)
     with pytest.raises(RosterRefused, match="full"):
-        hour.fill(bilal, zuid)
+        hour.fill(bilal, zuid, now=NOW)
     Duty.objects.update(status=Duty.Status.SICK)
-    assert hour.fill(bilal, zuid).seat.no == 1
+    assert hour.fill(bilal, zuid, now=NOW).seat.no == 1
 
 
 def test_nobody_fills_a_seat_for_an_institution_that_does_not_employ_them(
@@ -208,7 +208,7 @@ def test_nobody_fills_a_seat_for_an_institution_that_does_not_employ_them(
     hour = make_hour(line, NOW)
     for worker, institution in ((anna, maas), (dirk, zuid)):
         with pytest.raises(RosterRefused, match="elsewhere"):
-            hour.fill(worker, institution)
+            hour.fill(worker, institution, now=NOW)
 
 
 def test_a_duty_lies_within_its_hour(line: ServiceLine, anna: User, zuid: Institution) -> None:
@@ -219,13 +219,13 @@ def test_a_duty_lies_within_its_hour(line: ServiceLine, anna: User, zuid: Instit
         (hour.end, hour.start),
     ):
         with pytest.raises(RosterRefused, match="outside"):
-            hour.fill(anna, zuid, start=start, end=end)
+            hour.fill(anna, zuid, start=start, end=end, now=NOW)
 
 
 def test_a_duty_belongs_to_the_hour_of_its_seat(
     line: ServiceLine, anna: User, zuid: Institution
 ) -> None:
-    duty = make_hour(line, NOW).fill(anna, zuid)
+    duty = make_hour(line, NOW).fill(anna, zuid, now=NOW)
     duty.seat = Seat.objects.get(hour=make_hour(line, NOW + timedelta(days=1)), no=1)
     with pytest.raises(ValidationError):
         duty.full_clean()
@@ -235,28 +235,29 @@ def test_a_duty_belongs_to_the_hour_of_its_seat(
 
 
 def test_overlapping_duties_are_refused(line: ServiceLine, anna: User, zuid: Institution) -> None:
-    make_hour(line, NOW).fill(anna, zuid)
+    make_hour(line, NOW).fill(anna, zuid, now=NOW)
     with pytest.raises(RosterRefused, match="overlap"):
-        make_hour(line, NOW + timedelta(hours=1)).fill(anna, zuid)
+        make_hour(line, NOW + timedelta(hours=1)).fill(anna, zuid, now=NOW)
 
 
 def test_duties_back_to_back_are_fine(line: ServiceLine, anna: User, zuid: Institution) -> None:
     first, second = make_hour(line, NOW), make_hour(line, NOW + timedelta(hours=2))
-    assert first.fill(anna, zuid).end == second.fill(anna, zuid).start
+    ends = first.fill(anna, zuid, now=NOW).end
+    assert ends == second.fill(anna, zuid, now=NOW).start
 
 
 def test_colleagues_overlap(line: ServiceLine, anna: User, bilal: User, zuid: Institution) -> None:
     hour = make_hour(line, NOW)
-    hour.fill(anna, zuid)
-    assert hour.fill(bilal, zuid).pk
+    hour.fill(anna, zuid, now=NOW)
+    assert hour.fill(bilal, zuid, now=NOW).pk
 
 
 def test_what_no_longer_holds_does_not_stand_in_the_way(
     line: ServiceLine, anna: User, zuid: Institution
 ) -> None:
-    sick = make_hour(line, NOW).fill(anna, zuid)
+    sick = make_hour(line, NOW).fill(anna, zuid, now=NOW)
     Duty.objects.update(status=Duty.Status.SICK)
-    make_hour(line, NOW + timedelta(hours=1)).fill(anna, zuid)
+    make_hour(line, NOW + timedelta(hours=1)).fill(anna, zuid, now=NOW)
     # … and cannot become true again beside the new one.
     with pytest.raises(IntegrityError), transaction.atomic():
         Duty.objects.filter(pk=sick.pk).update(status=Duty.Status.CONFIRMED)
@@ -265,8 +266,8 @@ def test_what_no_longer_holds_does_not_stand_in_the_way(
 def test_moving_a_duty_onto_another_is_refused(
     line: ServiceLine, anna: User, zuid: Institution
 ) -> None:
-    make_hour(line, NOW).fill(anna, zuid)
-    later = make_hour(line, NOW + timedelta(hours=2)).fill(anna, zuid)
+    make_hour(line, NOW).fill(anna, zuid, now=NOW)
+    later = make_hour(line, NOW + timedelta(hours=2)).fill(anna, zuid, now=NOW)
     with pytest.raises(IntegrityError), transaction.atomic():
         Duty.objects.filter(pk=later.pk).update(start=NOW + timedelta(minutes=119))
     Duty.objects.filter(pk=later.pk).update(end=later.end - timedelta(minutes=1))
@@ -299,7 +300,7 @@ def _at_once(deeds: list[Callable[[], object]]) -> list[object]:
 def test_ten_people_at_once_fit_in_three_seats(line: ServiceLine, zuid: Institution) -> None:
     hour = make_hour(line, NOW, seats=3)
     people = [make_user(f"Hulp{n}", (zuid, "worker"), second_factor=False) for n in range(10)]
-    results = _at_once([lambda person=person: hour.fill(person, zuid) for person in people])
+    results = _at_once([lambda person=person: hour.fill(person, zuid, now=NOW) for person in people])
     assert results.count("full") == 7
     assert Duty.objects.count() == 3
 
@@ -310,7 +311,7 @@ def test_one_person_at_once_in_six_overlapping_hours_gets_one(
     line: ServiceLine, anna: User, zuid: Institution
 ) -> None:
     hours = [make_hour(line, NOW + timedelta(minutes=10 * n)) for n in range(6)]
-    results = _at_once([lambda hour=hour: hour.fill(anna, zuid) for hour in hours])
+    results = _at_once([lambda hour=hour: hour.fill(anna, zuid, now=NOW) for hour in hours])
     assert results.count("overlap") == 5
     assert Duty.objects.count() == 1
 

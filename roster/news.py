@@ -1,0 +1,135 @@
+"""What a change of the plan means for a person, told in one mail however many hours it touches.
+
+Written to the outbox inside the transaction of the change. Names no colleague and no visitor.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from django.db.models import TextChoices
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from institutions.models import StaffMail, User
+
+
+class What(TextChoices):
+    """What happened to a duty; the label is the sentence."""
+
+    CANCELLED = (
+        "cancelled",
+        gettext_lazy("Vervallen: %(old)s. Het spreekuur gaat niet door, je hoeft niet te komen."),
+    )
+    MOVED = "moved", gettext_lazy("Verplaatst: %(old)s wordt %(new)s.")
+    LOST = (
+        "lost",
+        gettext_lazy("Vervallen: %(old)s. Het spreekuur is verplaatst en jij kunt dan niet."),
+    )
+    REOPENED = (
+        "reopened",
+        gettext_lazy(
+            "Toch wel: %(old)s. Het spreekuur gaat door, maar je bent niet meer ingedeeld. "
+            "Wil je komen, neem dan weer een plek."
+        ),
+    )
+    CLAIM_VOID = (
+        "claim_void",
+        gettext_lazy("Je wilde deze dienst overnemen, maar dat kan niet meer: %(old)s."),
+    )
+    ADDED = "added", gettext_lazy("Je dienst: %(new)s.")
+    REMOVED = "removed", gettext_lazy("Niet meer van jou: %(old)s.")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Two instants and the zone in which people read them."""
+
+    start: datetime
+    end: datetime
+    tz: str
+
+    def text(self) -> str:
+        """In the active language: `maandag 2 maart, 19:00-21:00`."""
+        zone = ZoneInfo(self.tz)
+        start, end = self.start.astimezone(zone), self.end.astimezone(zone)
+        return f"{date_format(start, 'l j F')}, {_clock(start)}-{_clock(end)}"
+
+
+def _clock(moment: datetime) -> str:
+    return f"{time(moment.hour, moment.minute):%H:%M}"
+
+
+@dataclass(frozen=True)
+class News:
+    """One thing to tell one person."""
+
+    worker: User
+    what: str
+    old: Span | None = None
+    new: Span | None = None
+    reason: str = ""
+    # They had asked for cover, and that question is gone.
+    lost_request: bool = False
+
+    def text(self) -> str:
+        """The sentences, in the active language."""
+        said = str(What(self.what).label) % {
+            "old": self.old.text() if self.old else "",
+            "new": self.new.text() if self.new else "",
+        }
+        if self.reason:
+            said += " " + _("Reden: %(reason)s.") % {"reason": self.reason.rstrip(".")}
+        if self.lost_request and self.what == What.MOVED:
+            said += " " + _(
+                "Je vraag om vervanging is vervallen. Kun je ook dan niet, vraag het dan opnieuw."
+            )
+        return said
+
+    @property
+    def at(self) -> datetime:
+        span = self.new or self.old
+        if span is None:
+            raise ValueError("news about no time")
+        return span.start
+
+
+def tell(news: Iterable[News], kind: str, key: str) -> int:
+    """Put one mail in the outbox for each person that there is news for; return how many.
+
+    `key` names the change: the same person is told of it once, whatever is tried twice.
+    """
+    theirs: dict[int, list[News]] = {}
+    for item in news:
+        theirs.setdefault(item.worker.pk, []).append(item)
+    told = 0
+    for pk, items in sorted(theirs.items()):
+        items.sort(key=lambda item: item.at)
+        worker = items[0].worker
+        with translation.override(worker.language):
+            subject, body = _mail(kind, items)
+        told += StaffMail.put(worker, kind, f"{key}:{pk}", subject=subject, body=body)
+    return told
+
+
+def _mail(kind: str, items: list[News]) -> tuple[str, str]:
+    count = len(items)
+    if kind == "published":
+        subject = _("Het rooster staat klaar")
+        opening = _("Het rooster is gepubliceerd. Dit zijn jouw diensten:")
+    elif kind == "republished":
+        subject = _("Het rooster is veranderd")
+        opening = ngettext(
+            "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
+        )
+    else:
+        subject = ngettext("Een dienst is veranderd", "Je diensten zijn veranderd", count)
+        opening = ngettext(
+            "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
+        )
+    lines = "\n".join(f"- {item.text()}" for item in items)
+    closing = _("Je diensten staan ook in Klikvoor, bij Mijn diensten.")
+    return subject, f"{opening}\n\n{lines}\n\n{closing}\n"
