@@ -17,8 +17,8 @@ from roster.models import ConsultationHour, CoverRequest, Duty, ServiceLine
 WEEKS, MORE_WEEKS = 4, 13
 
 
-@worker_required
 @require_safe
+@worker_required
 def my_duties(request: HttpRequest) -> HttpResponse:
     """What there is to do, what is asked, and where somebody may step in now."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
@@ -39,8 +39,8 @@ def my_duties(request: HttpRequest) -> HttpResponse:
     return render(request, "roster/mine.html", context)
 
 
-@worker_required
 @require_safe
+@worker_required
 def my_duty(request: HttpRequest, pk: int) -> HttpResponse:
     """One own duty: everything that can be done about it."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
@@ -62,8 +62,8 @@ def my_duty(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "roster/my_duty.html", context)
 
 
-@worker_required
 @require_safe
+@worker_required
 def free(request: HttpRequest) -> HttpResponse:
     """The seats that this worker may take, by week; what they cannot do is left out."""
     staff: Staff = request.staff  # type: ignore[attr-defined]

@@ -65,8 +65,8 @@ def _number(request: HttpRequest, name: str) -> int | None:
 # --- Own duties -----------------------------------------------------------------------------------
 
 
-@worker_required
 @require_POST
+@worker_required
 def do_duty(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     """Give back, not come, or ask somebody else; of the own duties only."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
@@ -142,8 +142,8 @@ def _ask_part(request: HttpRequest, staff: Staff, duty: Duty, now: datetime) -> 
 # --- Seats ----------------------------------------------------------------------------------------
 
 
-@worker_required
 @require_POST
+@worker_required
 def take(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a seat in an hour to come."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
@@ -162,8 +162,8 @@ def take(request: HttpRequest, pk: int) -> HttpResponse:
     return _back(request, "roster_free")
 
 
-@worker_required
 @require_POST
+@worker_required
 def step_in(request: HttpRequest, pk: int) -> HttpResponse:
     """Help out in an hour that goes on, from now."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
@@ -181,8 +181,8 @@ def step_in(request: HttpRequest, pk: int) -> HttpResponse:
 # --- Requests -------------------------------------------------------------------------------------
 
 
-@worker_required
 @require_POST
+@worker_required
 def do_request(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     """Say yes or no to a colleague, or take back one's own question."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
@@ -224,8 +224,8 @@ def _claim(request: HttpRequest, staff: Staff, asked: CoverRequest, now: datetim
 # --- Hours ----------------------------------------------------------------------------------------
 
 
-@worker_required
 @require_POST
+@worker_required
 def claim_hours(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask for other minutes than were measured; a coordinator decides."""
     staff: Staff = request.staff  # type: ignore[attr-defined]

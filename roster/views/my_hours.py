@@ -59,8 +59,8 @@ def _row(entry: HoursEntry) -> Row:
     )
 
 
-@worker_required
 @require_safe
+@worker_required
 def my_hours(request: HttpRequest) -> HttpResponse:
     """The last half year, by month, newest first."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
