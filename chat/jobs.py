@@ -21,6 +21,7 @@ from chat.models import (
     Visitor,
 )
 from institutions.models import Institution
+from roster import jobs as roster_jobs
 from roster import opening
 from roster.models import OpenOverride, ServiceLine
 
@@ -73,6 +74,12 @@ def ring_after_reservations(now: datetime) -> None:
         over.update(reserved_for=None, reserved_until=None)
         for line in lines:
             publish(DeskChanged(line=line))
+
+
+def follow_presence(now: datetime) -> int:
+    """Tell the roster who is in a conversation, so that it registers who was there and how."""
+    busy = Conversation.objects.active().values_list("worker_id", flat=True)
+    return roster_jobs.follow_presence(now, frozenset(busy))
 
 
 def evaluate_openings(now: datetime) -> None:

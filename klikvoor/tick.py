@@ -46,6 +46,8 @@ def jobs() -> list[Job]:
         Job(chat_jobs.end_lost_visits, 10, judges=True),
         Job(chat_jobs.ring_after_reservations, 5),
         Job(chat_jobs.evaluate_openings, 5),
+        Job(chat_jobs.follow_presence, 10, judges=True),
+        Job(roster_jobs.settle_hours, 60, judges=True),
         Job(chat_jobs.end_waiting_after_hours, 60),
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),

@@ -1,8 +1,26 @@
 """What the roster does by the clock. The tick calls these; each is safe to run twice."""
 
+import logging
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
-from roster.models import HoursRule, OpeningLog, RosterPeriod, RosterRefused
+from django.db.models import CharField, Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
+
+from roster.models import (
+    ConsultationHour,
+    Duty,
+    DutyPresence,
+    HoursEntry,
+    HoursRule,
+    LedgerEntry,
+    OpeningLog,
+    RosterPeriod,
+    RosterRefused,
+    ShareKey,
+)
+
+log = logging.getLogger("klikvoor.roster.jobs")
 
 # Concrete hours exist this many days ahead, so that people can sign up and visitors see the next.
 HORIZON_DAYS = 28
@@ -48,3 +66,48 @@ def move_periods(now: datetime) -> int:
 def purge_opening_log(now: datetime) -> int:
     """Forget why the chat opened and closed more than a year ago; return how many rows."""
     return OpeningLog.objects.filter(at__lt=now - KEEP_LOG).delete()[0]
+
+
+def follow_presence(now: datetime, busy: Collection[int] = ()) -> int:
+    """Register who is at the desk in the hours that go on; return how much changed.
+
+    `busy`: workers in a conversation. Judges leases, so it waits until people could renew theirs.
+    """
+    return DutyPresence.follow(now, busy)
+
+
+def settle_hours(now: datetime) -> int:
+    """Measure the duties of hours that ended and post what was worked and owed; return how many.
+
+    An hour waits until nobody's stretch in it runs any more: `follow_presence` ends those.
+    """
+    settled = 0
+    for hour in unsettled(now):
+        try:
+            HoursEntry.settle(hour)
+        except Exception as error:
+            # One that cannot be settled must not keep the others waiting for ever.
+            log.error("hour %s was not settled", hour.pk, exc_info=error)
+        else:
+            settled += 1
+    return settled
+
+
+def unsettled(now: datetime) -> list[ConsultationHour]:
+    """The hours that ended and of which something is not measured or not charged, oldest first."""
+    source = Concat(Value("hour:"), Cast(OuterRef("pk"), CharField()))
+    charged = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.OBLIGATION, source=source)
+    unmeasured = Duty.objects.active().filter(hour=OuterRef("pk"), hours_entry=None)
+    shared = ShareKey.objects.filter(period=OuterRef("period"))
+    worked = Duty.objects.active().filter(hour=OuterRef("pk"))
+    running = DutyPresence.objects.running().filter(hour=OuterRef("pk"))
+    takes_place = Q(status=ConsultationHour.Status.PLANNED) | Q(Exists(worked))
+    return list(
+        ConsultationHour.objects.filter(
+            Q(Exists(unmeasured))
+            | Q(Exists(shared), ~Exists(charged), ~Q(period__state=RosterPeriod.State.SETTLED)),
+            takes_place,
+            ~Exists(running),
+            end__lte=now,
+        ).order_by("start", "pk")
+    )

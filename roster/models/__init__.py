@@ -1,12 +1,13 @@
 """The duty roster: when help is offered, which seats that takes, who fills them, who is there."""
 
 from roster.models.asks import CoverAsk, CoverChange, CoverDecline
+from roster.models.costs import CostLine, CostRun
 from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat, duty_uid
 from roster.models.exceptions import DateException
 from roster.models.feeds import FeedToken
 from roster.models.hours import ConsultationHour
-from roster.models.ledger import CostLine, CostRun, LedgerEntry
+from roster.models.ledger import LedgerEntry
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.opening import LONGEST_OVERRIDE, OpeningLog, OpeningState, OpenOverride
