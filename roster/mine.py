@@ -77,6 +77,18 @@ def my_duties(staff: Staff, now: datetime) -> list[MyDuty]:
     return [my_duty(duty, live.get(duty.pk), leanings, now) for duty in duties]
 
 
+def away(staff: Staff, now: datetime) -> list[Duty]:
+    """What this worker said not to come to; `open_calls` is there as long as nobody took it."""
+    return list(
+        Duty.objects.filter(worker=staff.user, status=Duty.Status.SICK, end__gt=now)
+        .select_related("hour__line")
+        .prefetch_related(
+            Prefetch("cover_requests", CoverRequest.objects.open(), to_attr="open_calls")
+        )
+        .order_by("start", "pk")
+    )
+
+
 def my_duty(duty: Duty, request: CoverRequest | None, leanings: Leanings, now: datetime) -> MyDuty:
     until = duty.start - timedelta(hours=duty.hour.line.release_hours)
     return MyDuty(

@@ -26,13 +26,12 @@ def my_duties(request: HttpRequest) -> HttpResponse:
     duties = mine.my_duties(staff, now)
     context = {
         "now": now,
-        "duties": duties,
+        "soon": [one for one in duties if one.is_soon],
+        "later": [one for one in duties if not one.is_soon],
         "asked": mine.asked(staff, now, duties),
         "claims": mine.claims(staff),
         "step_ins": mine.step_ins(staff, now),
-        "away": Duty.objects.filter(worker=staff.user, status=Duty.Status.SICK, end__gt=now)
-        .select_related("hour__line")
-        .order_by("start"),
+        "away": mine.away(staff, now),
         "institutions": mine.institutions_of(staff),
         "has_lines": ServiceLine.objects.count() > 1,
     }

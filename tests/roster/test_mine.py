@@ -104,6 +104,16 @@ def test_i_cannot_come_is_one_button_until_the_end(
     assert CoverRequest.objects.open().count() == 1
 
 
+def test_who_can_come_after_all_takes_it_back(line: ServiceLine, anna: User) -> None:
+    call = make_duty(line, anna, in_days(3)).cannot_come(anna)
+    assert "Ik kan toch komen" in get(anna)
+
+    post(anna, "roster_do_request", call.pk, "claim")
+
+    assert Duty.objects.active().get().worker == anna
+    assert "Ik kan toch komen" not in get(anna)
+
+
 def test_after_the_end_it_is_too_late(line: ServiceLine, anna: User) -> None:
     duty = make_duty(line, anna, in_days(-1))
 
