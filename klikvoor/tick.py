@@ -17,7 +17,9 @@ from django.utils import timezone
 from chat import jobs as chat_jobs
 from chat.database import in_pool
 from chat.models import WORKER_LOST
+from institutions import jobs as institution_jobs
 from roster import jobs as roster_jobs
+from roster import reminders
 from triage.models import forget_old as forget_old_intakes
 
 log = logging.getLogger("klikvoor.tick")
@@ -31,11 +33,13 @@ class Job:
     """Something that runs about every `seconds`; `due_at` is on the loop's clock.
 
     `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
+    `is_slow`: it waits for somebody else's machine, and must not hold up the others.
     """
 
     run: Callable[[datetime], object]
     seconds: float
     judges: bool = False
+    is_slow: bool = False
     due_at: float = 0.0
 
 
@@ -52,9 +56,15 @@ def jobs() -> list[Job]:
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.erase_old_texts, 600),
+        Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),
+        Job(reminders.expire_requests, 60),
+        Job(reminders.ask_further, 60),
+        Job(reminders.remind_open_requests, 300),
+        Job(reminders.warn_understaffed, 60),
         Job(roster_jobs.generate_hours, 3600),
         Job(roster_jobs.move_periods, 600),
         Job(roster_jobs.purge_opening_log, 24 * 3600),
+        Job(institution_jobs.forget_old_mail, 24 * 3600),
     ]
     if settings.DEMO:
         from klikvoor.demo import keep_colleagues_present
@@ -65,7 +75,13 @@ def jobs() -> list[Job]:
 
 async def tick_forever() -> None:
     """Run each job when it is due; one that fails is logged and tried again next time."""
-    tick = Tick(jobs())
+    todo = jobs()
+    slow, quick = [job for job in todo if job.is_slow], [job for job in todo if not job.is_slow]
+    await asyncio.gather(_tick(quick), _tick(slow))
+
+
+async def _tick(todo: list[Job]) -> None:
+    tick = Tick(todo)
     while True:
         await tick.run_due()
         # Jittered, so that several processes do not tick in step.

@@ -106,14 +106,13 @@ def _csv(value: Value) -> str:
 
 def _cell(sheet: "WriteOnlyWorksheet", value: Value, *, bold: bool = False) -> WriteOnlyCell:
     cell = WriteOnlyCell(sheet)
-    if isinstance(value, str):
-        text = _clean(value)
+    if isinstance(value, str) and (text := _clean(value)):
         cell.value = text
         # Else what begins with "=" would be a formula, and "1e5" could be a number.
         cell.data_type = "s"
         if FORMULA.match(text):
             cell.quotePrefix = True
-    else:
+    elif not isinstance(value, str):
         cell.value = value
     if bold:
         cell.font = Font(bold=True)
@@ -122,7 +121,7 @@ def _cell(sheet: "WriteOnlyWorksheet", value: Value, *, bold: bool = False) -> W
 
 def _sheet_name(name: str, taken: set[str]) -> str:
     """A name that a workbook accepts and does not have yet."""
-    plain = re.sub(r"[\\/*?:\[\]']", " ", _clean(name)).strip()[:28] or "1"
+    plain = re.sub(r"[\\/*?:\[\]']", " ", _clean(name)).strip()[:28].strip() or "1"
     unique, number = plain, 1
     while unique.lower() in taken:
         number += 1

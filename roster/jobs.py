@@ -1,7 +1,7 @@
 """What the roster does by the clock. The tick calls these; each is safe to run twice."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date, datetime, timedelta
 
 from django.db.models import CharField, Exists, OuterRef, Q, Value
@@ -50,17 +50,22 @@ def generate_hours(now: datetime) -> int:
 def move_periods(now: datetime) -> int:
     """Let published periods run from their first day, and close them after their last hour."""
     moved = 0
-    due = {RosterPeriod.State.PUBLISHED: "run", RosterPeriod.State.RUNNING: "close"}
-    for state, verb in due.items():
-        for period in RosterPeriod.objects.filter(state=state).select_related("line"):
-            try:
-                getattr(period, verb)(now=now)
-                moved += 1
-            except RosterRefused as refused:
-                # Not yet, or another process was first.
-                if refused.code not in ("too_early", "changed"):
-                    raise
+    periods = RosterPeriod.objects.select_related("line")
+    for period in periods.filter(state=RosterPeriod.State.PUBLISHED):
+        moved += _moves(period.run, now)
+    for period in periods.filter(state=RosterPeriod.State.RUNNING):
+        moved += _moves(period.close, now)
     return moved
+
+
+def _moves(verb: Callable[..., None], now: datetime) -> bool:
+    try:
+        verb(now=now)
+    except RosterRefused as refused:
+        if refused.code in ("too_early", "changed"):  # not yet, or another process was first
+            return False
+        raise
+    return True
 
 
 def purge_opening_log(now: datetime) -> int:

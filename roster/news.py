@@ -5,7 +5,8 @@ Written to the outbox inside the transaction of the change. Names no colleague a
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
@@ -14,7 +15,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from institutions.models import StaffMail, User
+from institutions.models import Institution, StaffMail, User
+
+if TYPE_CHECKING:
+    from roster.models import ConsultationHour, Seat
 
 
 class What(TextChoices):
@@ -36,10 +40,6 @@ class What(TextChoices):
             "Wil je komen, neem dan weer een plek."
         ),
     )
-    CLAIM_VOID = (
-        "claim_void",
-        gettext_lazy("Je wilde deze dienst overnemen, maar dat kan niet meer: %(old)s."),
-    )
     ADDED = "added", gettext_lazy("Je dienst: %(new)s.")
     REMOVED = "removed", gettext_lazy("Niet meer van jou: %(old)s.")
 
@@ -56,11 +56,7 @@ class Span:
         """In the active language: `maandag 2 maart, 19:00-21:00`."""
         zone = ZoneInfo(self.tz)
         start, end = self.start.astimezone(zone), self.end.astimezone(zone)
-        return f"{date_format(start, 'l j F')}, {_clock(start)}-{_clock(end)}"
-
-
-def _clock(moment: datetime) -> str:
-    return f"{time(moment.hour, moment.minute):%H:%M}"
+        return f"{date_format(start, 'l j F')}, {start:%H:%M}-{end:%H:%M}"
 
 
 @dataclass(frozen=True)
@@ -113,6 +109,33 @@ def tell(news: Iterable[News], kind: str, key: str) -> int:
             subject, body = _mail(kind, items)
         told += StaffMail.put(worker, kind, f"{key}:{pk}", subject=subject, body=body)
     return told
+
+
+def seat_given(
+    coordinators: Iterable[User],
+    seat: "Seat",
+    hour: "ConsultationHour",
+    old: Institution | None,
+    new: Institution | None,
+    now: datetime,
+) -> None:
+    """Tell coordinators that another institution owes a seat from now on."""
+    for person in coordinators:
+        with translation.override(person.language):
+            words = {
+                "hour": Span(hour.start, hour.end, hour.tz).text(),
+                "old": old.name if old else _("iedereen"),
+                "new": new.name if new else _("iedereen"),
+            }
+            subject = _("Een plek in het rooster is van een ander")
+            body = _("Een plek in het spreekuur van %(hour)s was van %(old)s en is nu van %(new)s.")
+            StaffMail.put(
+                person,
+                "seat_given",
+                f"seat:{seat.pk}:{now.timestamp():.6f}:{person.pk}",
+                subject=subject,
+                body=body % words + "\n",
+            )
 
 
 def _mail(kind: str, items: list[News]) -> tuple[str, str]:

@@ -267,7 +267,7 @@ def digest(
     *,
     subject: Text,
     intro: Text,
-    spans: Iterable[tuple["ConsultationHour", datetime, datetime, Text]],
+    spans: Iterable[tuple["ConsultationHour", datetime, datetime, object]],
     page: str,
 ) -> bool:
     """One mail with a line for each span, soonest first."""

@@ -458,6 +458,7 @@ def _facts(
     override = OpenOverride.objects.holding(now).filter(line=line).first()
     hours = (
         ConsultationHour.objects.planned()
+        .published()
         .filter(line=line, end__gt=now)
         .with_rostered(now)
         # An hour to come that has too few people neither opens the chat nor may be promised.
@@ -481,8 +482,7 @@ def _facts(
 def _present(line: ServiceLine, now: datetime) -> Present:
     # Whose duty ended just now still counts as lately present: a change of shift closes nothing.
     duties = Duty.objects.active().filter(
-        hour__line=line,
-        hour__status=ConsultationHour.Status.PLANNED,
+        hour__in=ConsultationHour.objects.planned().published().filter(line=line),
         start__lte=now,
         end__gt=now - GRACE,
     )

@@ -32,6 +32,17 @@ REFUSALS: dict[str, str | Promise] = {
     "not_asked": _("Dit is aan iemand anders gevraagd."),
     "self": _("Dat kan niet met jezelf."),
     "no_offer": _("Kies een dienst van jezelf om mee te ruilen."),
+    # Hours, ledger and costs.
+    "own": _("Over je eigen uren beslist een andere coördinator."),
+    "minutes": _("Dit aantal minuten kan niet."),
+    "same": _("Dit staat er al."),
+    "settled": _("Deze periode is afgerekend. Er kan niets meer veranderen."),
+    "unmeasured": _("Nog niet alle diensten van deze periode zijn geteld."),
+    "claims": _("Er wacht nog een correctie van uren op een besluit."),
+    "reversed": _("Deze boeking is al teruggedraaid."),
+    "tariff": _("Vul een tarief per uur in."),
+    "total": _("Dit bedrag kan niet verdeeld worden."),
+    "no_key": _("Er is voor deze periode nog geen verdeelsleutel."),
 }
 
 

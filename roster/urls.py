@@ -5,11 +5,14 @@
 
 from django.urls import path
 
-from roster.views import availability, feed, mine, mine_deeds, my_hours, week
+from roster.views import availability, feed, hour, mine, mine_deeds, my_hours, week
 
 urlpatterns = [
     # What everybody on the staff may look at.
     path("week/", week.week, name="roster_week"),
+    path("month/", week.month, name="roster_month"),
+    path("gaps/", week.gaps, name="roster_gaps"),
+    path("hours/<int:pk>/", hour.hour, name="roster_hour"),
     # A worker's own pages.
     path("mine/", mine.my_duties, name="roster_mine"),
     path("mine/duties/<int:pk>/", mine.my_duty, name="roster_my_duty"),

@@ -2,9 +2,10 @@
 
 The verbs are those of `ConsultationHour`; rules, exceptions and whole days use the same steps, and
 get back what there is to tell, so that nobody gets a mail per hour. Each step runs inside the
-caller's transaction. Lock order: workers by id, then the hour.
+caller's transaction, which holds the `lock`: workers by id, then hours by id.
 """
 
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from institutions.models import User
+from roster.models import fitness
 from roster.models.acting import record
 from roster.models.cover import CoverRequest
 from roster.models.duties import Duty, Seat
@@ -27,12 +29,11 @@ if TYPE_CHECKING:
 _CHOSEN = (Duty.Source.SELF, Duty.Source.COVER, Duty.Source.ADHOC)
 
 
-def lock(hour: "ConsultationHour") -> None:
-    """Wait for whoever changes this hour or its duties, and read it again."""
-    workers = hour.duties.active().values("worker")
-    list(User.objects.select_for_update(no_key=True).filter(pk__in=workers).order_by("pk"))
-    list(type(hour).objects.select_for_update().filter(pk=hour.pk))
-    hour.refresh_from_db()
+def lock(hours: "Collection[ConsultationHour]") -> None:
+    """Wait for whoever changes these hours or their duties. Once, for all that will change."""
+    pks = [hour.pk for hour in hours]
+    on_duty = Duty.objects.active().filter(hour__in=pks).order_by()
+    fitness.lock(on_duty.values_list("worker", flat=True), pks)
 
 
 def cancel(
@@ -42,13 +43,14 @@ def cancel(
 
     Raises RosterRefused: began, cancelled.
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.start <= now:
         raise RosterRefused("began")
     if hour.status == hour.Status.CANCELLED:
         raise RosterRefused("cancelled")
     duties = _active(hour)
-    news = _void(duties, by, now)
+    news: list[News] = []
+    _void(duties, by, now)
     is_late = (hour.start - now).total_seconds() < hour.line.late_cancel_hours * 3600
     for duty in duties:
         if _is_known(duty):
@@ -72,7 +74,7 @@ def reopen(hour: "ConsultationHour", now: datetime, *, by_hand: bool) -> list[Ne
 
     Raises RosterRefused: began, wrong_state (not cancelled).
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.start <= now:
         raise RosterRefused("began")
     if hour.status != hour.Status.CANCELLED:
@@ -112,7 +114,7 @@ def move(
     running hour may only end earlier or later. Raises RosterRefused: past, began, cancelled,
     no_time (the clock skips all of it).
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.status == hour.Status.CANCELLED:
         raise RosterRefused("cancelled")
     if hour.end <= now:
@@ -132,7 +134,7 @@ def move(
         hour.refresh_from_db()
         raise RosterRefused("past")
     duties = _active(hour)
-    news = _void(duties, by, now)
+    _void(duties, by, now)
     rule = hour.rule
     changes: dict[str, Any] = {"is_detached": hour.is_detached or by_hand}
     if day != old[0]:
@@ -142,7 +144,7 @@ def move(
     _write(hour, **changes)
     if day != old[0] and rule is not None:
         _leave_behind(hour, rule, *old, now=now)
-    return news + _take_along(duties, hour, was, by)
+    return _take_along(duties, hour, was, by)
 
 
 def staff(
@@ -160,7 +162,7 @@ def staff(
     Raises RosterRefused: past, cancelled, numbers (not 1 <= minimum <= target <= maximum, or a
     mix that does not fit in it), filled (more people than that are on duty already).
     """
-    lock(hour)
+    hour.refresh_from_db()
     if hour.end <= now:
         raise RosterRefused("past")
     if hour.status == hour.Status.CANCELLED:
@@ -248,29 +250,17 @@ def _write(hour: "ConsultationHour", **changes: Any) -> None:
     hour.refresh_from_db()
 
 
-def _void(duties: list[Duty], by: User, now: datetime) -> list[News]:
+def _void(duties: list[Duty], by: User, now: datetime) -> None:
     """End every question about these duties; who had said yes is told. The giver keeps the duty.
 
-    A question for another duty, for which one of these was offered, is open again.
+    A question to all for which one of these duties was offered is open again.
     """
-    news = []
     pks = [duty.pk for duty in duties]
-    live = CoverRequest.objects.live().select_related("duty", "duty__hour", "claimed_by")
-    for request in live.filter(duty__in=pks).order_by("pk"):
-        if request.claimed_by is not None:
-            news.append(News(request.claimed_by, What.CLAIM_VOID, old=_span(request.duty)))
-        request._move(CoverRequest.State.VOID, by=by, now=now, ended_at=now)
-    for request in live.filter(offered_duty__in=pks).order_by("pk"):
-        request._move(
-            CoverRequest.State.OPEN,
-            by=by,
-            now=now,
-            claimed_by=None,
-            claimed_for=None,
-            claimed_at=None,
-            offered_duty=None,
-        )
-    return news
+    CoverRequest.objects.filter(duty__in=pks).void(by, now)
+    offered = CoverRequest.objects.live().filter(offered_duty__in=pks)
+    offered.filter(to_worker__isnull=False).void(by, now)
+    for request in offered.filter(to_worker__isnull=True).order_by("pk"):
+        request.reopen(by, now)
 
 
 def _leave_behind(

@@ -201,9 +201,13 @@ def _inputs_of(period: RosterPeriod) -> dict[str, Any]:
     "weights": the minutes that each institution (by id) should bear; "balances": what the ledger
     says, in minutes; "names" for who reads it later.
     """
-    keys = keys_of(period)
+    # Who was shut out since still had a part; else others would pay for it afterwards.
+    keys = keys_of(period, with_closed=True)
     need = sum(one.minutes for one in needs_of(period))
-    weights = fairness.shares(need, keys, period.first_date, period.last_date) if keys else {}
+    try:
+        weights = fairness.shares(need, keys, period.first_date, period.last_date)
+    except ValueError:  # nobody with a share takes part in these days
+        weights = {}
     balances = period.ledger.all().balances()
     names = Institution.objects.filter(pk__in={*weights, *balances}).values_list("pk", "name")
     return {

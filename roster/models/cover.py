@@ -338,6 +338,13 @@ class CoverRequest(Moving):
                 notices.asked(self, person)
         return len(people)
 
+    def ask_further(self, now: datetime) -> int:
+        """The clock: ask the next ones, as long as it is open; returns how many."""
+        with transaction.atomic():
+            # Two clocks would ask two batches.
+            self._lock()
+            return self.ask(now) if self.state == self.State.OPEN else 0
+
     def claim(
         self,
         worker: User,

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Institution, User
+from roster.models import changing
 from roster.models.acting import require_planner
 from roster.models.hours import ConsultationHour
 from roster.models.line import ServiceLine
@@ -241,6 +242,7 @@ class DateException(models.Model):
         if self.rule_id:
             hours = hours.filter(rule=self.rule_id)
         exceptions = list(self.line.exceptions.confirmed().between(self.first_date, self.last_date))
+        changing.lock(hours)
         for hour in hours.order_by("start"):
             if hour.rule is None:
                 continue
@@ -264,6 +266,7 @@ class DateException(models.Model):
         )
         if self.state == self.State.DISMISSED:
             changed, news = 0, []
+            changing.lock(mine)
             for hour in mine.select_related("line"):
                 news += remove(hour, by, now, self.public_reason)
                 changed += 1

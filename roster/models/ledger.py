@@ -18,6 +18,7 @@ from roster.models.acting import require_planner
 from roster.models.line import ServiceLine
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
+from roster.time import minutes_between
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -25,27 +26,33 @@ if TYPE_CHECKING:
     from roster.models.hours import ConsultationHour
 
 
-def keys_of(period: RosterPeriod) -> dict[int, Key]:
-    """What each institution (by id) bears of a period, within the days on which it takes part."""
+def keys_of(period: RosterPeriod, *, with_closed: bool = False) -> dict[int, Key]:
+    """What each institution (by id) bears of a period, within the days on which it takes part.
+
+    An institution that was shut out is charged no further; `with_closed`: as if it was not.
+    """
     keys = {}
     for share in period.shares.select_related("institution"):
         here = share.institution
-        starts = [day for day in (share.joined, here.active_from) if day]
-        ends = [day for day in (share.left, here.active_until) if day]
+        if not (here.is_active or with_closed):
+            continue
         keys[here.pk] = Key(
             weight=share.weight or 0,
             minutes=share.fixed_minutes,
-            first=max(starts, default=None),
-            last=min(ends, default=None),
+            first=max(filter(None, (share.joined, here.active_from)), default=None),
+            last=min(filter(None, (share.left, here.active_until)), default=None),
         )
     return keys
 
 
 def needs_of(period: RosterPeriod) -> list[owing.Need]:
     """What each hour of a period takes at its target; not of the cancelled ones."""
+    hours = period.hours.planned().order_by("start", "pk")
     return [
-        owing.Need(hour.pk, hour.local_date, hour.target_staff * hour.minutes)
-        for hour in period.hours.planned().only("local_date", "target_staff", "start", "end")
+        owing.Need(hour, day, target * minutes_between(start, end))
+        for hour, day, target, start, end in hours.values_list(
+            "pk", "local_date", "target_staff", "start", "end"
+        )
     ]
 
 

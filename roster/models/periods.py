@@ -198,7 +198,7 @@ class RosterPeriod(Moving):
         now = now or timezone.now()
         with transaction.atomic():
             if self.is_public:
-                RosterPeriod.objects.select_for_update().get(pk=self.pk)
+                RosterPeriod.objects.select_for_update(no_key=True).get(pk=self.pk)
                 self.refresh_from_db()
                 if self.state not in (self.State.PUBLISHED, self.State.RUNNING):
                     raise RosterRefused("wrong_state")
@@ -285,11 +285,17 @@ class RosterPeriod(Moving):
         self._move(self.State.CLOSED, by=by, now=now)
 
     def settle(self, by: User, *, now: datetime | None = None) -> None:
-        """The hours are counted and agreed: the period is history.
+        """The hours are counted and agreed: the period is history, and nothing is posted to it.
 
-        Raises RosterRefused: not_yours, wrong_state, changed.
+        Raises RosterRefused: not_yours, wrong_state, unmeasured (the clock still has to count some
+        duties), claims (a correction waits for a coordinator), changed.
         """
         require_planner(by)
+        duties = Duty.objects.filter(hour__period=self)
+        if duties.active().filter(hours_entry=None).exists():
+            raise RosterRefused("unmeasured")
+        if duties.filter(hours_entry__state="claimed").exists():
+            raise RosterRefused("claims")
         self._move(self.State.SETTLED, by=by, now=now)
 
 

@@ -187,7 +187,8 @@ class HoursRule(Staffing):
             new.full_clean()
             new.save()
             HoursRule.objects.filter(pk=old.pk).update(valid_until=first_date - timedelta(days=1))
-            later = list(old.hours.filter(local_date__gte=first_date, start__gt=now))
+            later = list(old.hours.filter(local_date__gte=first_date).select_related("line"))
+            changing.lock(later)
             tell(new.adopt(later, by, now), "hours_changed", f"rule:{new.pk}")
             if later:
                 new.generate(first_date, max(hour.local_date for hour in later))
@@ -195,17 +196,20 @@ class HoursRule(Staffing):
         return new
 
     def adopt(self, hours: Iterable[ConsultationHour], by: User, now: datetime) -> list[News]:
-        """Take over the hours to come of a rule that this one replaces; return what to tell."""
+        """Take over hours of a rule that this one replaces; return what to tell.
+
+        What began or was changed by hand only gets another rule, and stays what it was.
+        """
         news: list[News] = []
         exceptions = list(self.line.exceptions.confirmed())
         for hour in hours:
             if self.holds_on(hour.local_date):
-                # Also what was changed by hand: else this rule would make a second one beside it.
+                # Also what began today or was changed by hand: else this rule makes a second one.
                 ConsultationHour.objects.filter(pk=hour.pk).update(rule=self)
                 hour.refresh_from_db()
                 if not hour.is_detached:
                     news += conform(hour, self.wants(hour.local_date, exceptions), by, now)
-            elif not hour.is_detached:
+            elif not hour.is_detached and hour.start > now:
                 news += remove(hour, by, now, "")
         return news
 

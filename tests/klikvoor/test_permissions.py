@@ -184,7 +184,16 @@ ADDRESSES: dict[str, Address] = {
     # Staff look; the platform opens and closes by hand.
     "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
     # roster
-    "roster_week": Address(STAFF),
+    "roster_week": Address(STAFF, STAFF_NOT_LIKE_THIS),
+    "roster_month": Address(STAFF, STAFF_NOT_LIKE_THIS),
+    "roster_gaps": Address(STAFF, STAFF_NOT_LIKE_THIS),
+    # Of its deeds, one that is the platform's; tests/roster/test_hour_page.py has the others.
+    "roster_hour": Address(
+        STAFF,
+        row("login", workers="no", coordinators="no", dirk="in", ines="mfa"),
+        kwargs=lambda world: {"pk": world.line.hours.get().pk},
+        data=lambda world: {"action": "cancel"},
+    ),
     "roster_mine": Address(WORKER),
     "roster_free": Address(WORKER),
     "roster_my_hours": Address(WORKER),

@@ -300,7 +300,9 @@ def _at_once(deeds: list[Callable[[], object]]) -> list[object]:
 def test_ten_people_at_once_fit_in_three_seats(line: ServiceLine, zuid: Institution) -> None:
     hour = make_hour(line, NOW, seats=3)
     people = [make_user(f"Hulp{n}", (zuid, "worker"), second_factor=False) for n in range(10)]
-    results = _at_once([lambda person=person: hour.fill(person, zuid, now=NOW) for person in people])
+    results = _at_once(
+        [lambda person=person: hour.fill(person, zuid, now=NOW) for person in people]
+    )
     assert results.count("full") == 7
     assert Duty.objects.count() == 3
 

@@ -334,6 +334,18 @@ def test_an_institution_owes_only_while_it_takes_part(
     assert postings("obligation") == {"Welzijn Zuid": -300, "Maaskracht": -60}
 
 
+def test_who_was_shut_out_is_charged_no_further(
+    line: ServiceLine, zuid: Institution, maas: Institution
+) -> None:
+    period = shared_period(line, {zuid: 1, maas: 1})
+    first = hour_in(period, 0)
+    hour_in(period, 1)
+    settle_hours(first.end)
+    Institution.objects.filter(pk=maas.pk).update(is_active=False)
+    settle_hours(LATER)
+    assert postings("obligation") == {"Welzijn Zuid": -180, "Maaskracht": -60}
+
+
 def test_agreed_minutes_are_spread_and_add_up_to_what_was_agreed(
     line: ServiceLine, zuid: Institution, maas: Institution, dirk: User
 ) -> None:
