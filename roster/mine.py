@@ -20,7 +20,7 @@ from roster.models import (
     RosterPeriod,
     Seat,
 )
-from roster.models.fitness import Fitness
+from roster.models.fitness import Fitness, choose
 
 # Within this time before a duty, not coming is what its card is about.
 SOON = timedelta(hours=24)
@@ -163,13 +163,6 @@ def _with_seats(hours: QuerySet[ConsultationHour]) -> list[ConsultationHour]:
     )
 
 
-def _is_free_for_all(hour: ConsultationHour, now: datetime) -> bool:
-    """Whether its empty seats are everybody's by now, whoever owes them."""
-    if hour.period is None:
-        return True
-    return hour.local_date - hour.line.today(now) <= timedelta(days=hour.period.free_for_all_days)
-
-
 def _possible(
     staff: Staff,
     hours: list[ConsultationHour],
@@ -202,19 +195,15 @@ def _possible(
             hour_id=hour.pk,
         )
         start = max(now, hour.start)
-        is_any_seat = is_stepping_in or _is_free_for_all(hour, now)
+        is_any_seat = is_stepping_in or hour.is_free_for_all(now)
         duties: list[Duty] = hour.active_duties  # type: ignore[attr-defined]
         taken = {duty.seat_id for duty in duties if duty.end > start}
-        free = [
-            seat
-            for seat in hour.seats.all()
-            if seat.pk not in taken and fitness.can(me, seat.needs)
-        ]
+        free = [seat for seat in hour.seats.all() if seat.pk not in taken]
         may = [
             one
             for one in institutions
             if not fitness.obstacle(me, one.pk, start, hour.end)
-            and any(is_any_seat or seat.owed_by_id in (None, one.pk) for seat in free)
+            and not isinstance(choose(free, kinds[me], one.pk, is_any_seat=is_any_seat), str)
         ]
         if may:
             found.append(
@@ -222,7 +211,10 @@ def _possible(
                     hour=hour,
                     institutions=may,
                     count=_thinnest(hour, start, duties),
-                    is_our_turn=any(seat.owed_by_id in staff.worker_of for seat in free),
+                    is_our_turn=any(
+                        seat.owed_by_id in staff.worker_of and fitness.can(me, seat.needs)
+                        for seat in free
+                    ),
                     leaning=leanings.about(hour),
                 )
             )
