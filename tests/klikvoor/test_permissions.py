@@ -160,6 +160,18 @@ def about_anna(world: World) -> dict[str, Any]:
     return {"pk": world.staff["anna"].pk}
 
 
+# A worker's own duty is theirs alone; a colleague does not hear that it exists.
+ONLY_ANNAS = row("login", anna="in", bilal="hidden", carla="hidden", coordinators="no", ines="mfa")
+
+
+def annas_duty(world: World) -> dict[str, Any]:
+    return {"pk": world.staff["anna"].duties.get().pk}
+
+
+def annas_hour(world: World) -> dict[str, Any]:
+    return {"pk": world.staff["anna"].duties.get().hour_id}
+
+
 ADDRESSES: dict[str, Address] = {
     # triage
     "visit": Address(
@@ -182,6 +194,32 @@ ADDRESSES: dict[str, Address] = {
         kwargs=lambda world: {"pk": world.line.hours.get().pk},
         data=lambda world: {"action": "cancel"},
     ),
+    "roster_mine": Address(WORKER),
+    "roster_free": Address(WORKER),
+    "roster_my_hours": Address(WORKER),
+    "roster_my_duty": Address(ONLY_ANNAS, kwargs=annas_duty),
+    "roster_do_duty": Address(
+        NOT_LIKE_THIS,
+        ONLY_ANNAS,
+        kwargs=lambda world: {**annas_duty(world), "deed": "cannot-come"},
+    ),
+    "roster_take": Address(NOT_LIKE_THIS, WORKER, kwargs=annas_hour),
+    "roster_step_in": Address(NOT_LIKE_THIS, WORKER, kwargs=annas_hour),
+    # Nobody asked this, and nobody hears whether somebody asked something else.
+    "roster_do_request": Address(
+        NOT_LIKE_THIS,
+        row("login", workers="hidden", coordinators="no", ines="mfa"),
+        kwargs=lambda world: {"pk": 10**6, "deed": "claim"},
+    ),
+    "roster_claim_hours": Address(
+        NOT_LIKE_THIS,
+        row("login", workers="hidden", coordinators="no", ines="mfa"),
+        kwargs=lambda world: {"pk": 10**6},
+    ),
+    "roster_availability": Address(WORKER, WORKER),
+    "roster_feed": Address(WORKER, WORKER),
+    # Whoever has the secret address gets in, signed in or not; tests/roster/test_feed.py.
+    "roster_feed_ics": Address(NOBODY, kwargs=lambda world: {"token": "x" * 43}),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),
