@@ -20,6 +20,7 @@ from chat.models import WORKER_LOST
 from institutions import jobs as institution_jobs
 from roster import jobs as roster_jobs
 from roster import reminders
+from roster.proposing import make_proposals
 from triage.models import forget_old as forget_old_intakes
 
 log = logging.getLogger("klikvoor.tick")
@@ -57,6 +58,7 @@ def jobs() -> list[Job]:
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.erase_old_texts, 600),
+        Job(make_proposals, 2),
         Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),
         Job(reminders.expire_requests, 60),
         Job(reminders.ask_further, 60),
