@@ -92,6 +92,24 @@ def reason(code: str) -> str:
     return str(OBSTACLES.get(code) or REASONS.get(code) or REFUSALS.get(code, code))
 
 
+# To somebody about themselves: the sentences above are about another.
+OWN_REFUSALS: dict[str, str | Promise] = {
+    "elsewhere": _("Je werkt niet meer voor die instelling."),
+    "absent": _("Je hebt opgegeven dat je die dag afwezig bent."),
+    "overlap": _("Je hebt dan al een dienst."),
+    "rest": _("Je hebt dan te weinig rust tussen twee diensten."),
+    "qualification": _("Deze plek is voor een andere soort hulpverlener."),
+    "minutes": _("Dat kan niet kloppen. Vul in hoe lang je werkte."),
+    "same": _("Zo lang staat er al."),
+    "settled": _("Deze periode is al afgerekend. Overleg met je coördinator."),
+}
+
+
+def own_refusal(code: str) -> str:
+    """The sentence for who is refused something about themselves."""
+    return str(OWN_REFUSALS.get(code) or refusal(code))
+
+
 # --- Proposals ------------------------------------------------------------------------------------
 
 REFUSALS |= {

@@ -6,7 +6,7 @@ half-open: [start, end). That nobody is on duty twice at a time: `roster/guards.
 
 import zoneinfo
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
@@ -27,6 +27,9 @@ from roster.models.staffing import Staffing
 from roster.news import News, tell
 from roster.time import minutes_between, span
 
+if TYPE_CHECKING:
+    from institutions.access import Staff
+
 
 class ConsultationHourQuerySet(models.QuerySet["ConsultationHour"]):
     def planned(self) -> "ConsultationHourQuerySet":
@@ -40,6 +43,11 @@ class ConsultationHourQuerySet(models.QuerySet["ConsultationHour"]):
         return self.filter(
             models.Q(period__isnull=True) | models.Q(period__state__in=RosterPeriod.PUBLIC)
         )
+
+    def visible_to(self, staff: "Staff") -> "ConsultationHourQuerySet":
+        """Those in no period, or in one that this member of staff may see."""
+        periods = RosterPeriod.objects.visible_to(staff)
+        return self.filter(models.Q(period__isnull=True) | models.Q(period__in=periods))
 
     def overlapping(self, start: datetime, end: datetime) -> "ConsultationHourQuerySet":
         return self.filter(start__lt=end, end__gt=start)

@@ -5,19 +5,24 @@ read it. Nothing here says why.
 """
 
 from collections.abc import Collection
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from institutions.models import User
 from roster.models.line import ServiceLine, is_zone
+from roster.models.moves import RosterRefused
 
 if TYPE_CHECKING:
     from institutions.access import Staff
+
+
+# More than this of a kind is a mistake, and would make every page of candidates slow.
+MOST = 100
 
 
 def personal(staff: "Staff") -> Q:
@@ -102,6 +107,14 @@ class AvailabilityQuerySet(models.QuerySet["Availability"]):
     def visible_to(self, staff: "Staff") -> "AvailabilityQuerySet":
         return self.filter(personal(staff))
 
+    def still_holding(self, now: datetime, today: date) -> "AvailabilityQuerySet":
+        """Those that say something about now or later."""
+        return self.filter(
+            Q(end__gt=now)
+            | Q(weekday__isnull=False, valid_until__isnull=True)
+            | Q(weekday__isnull=False, valid_until__gte=today)
+        )
+
     def spans(self, start: datetime, end: datetime) -> "AvailabilityQuerySet":
         """The single spans that overlap [start, end)."""
         return self.filter(start__lt=end, end__gt=start)
@@ -185,6 +198,57 @@ class Availability(models.Model):
     def __str__(self) -> str:
         return f"{self.worker} {self.kind}"
 
+    @property
+    def is_whole_day(self) -> bool:
+        """Of a weekly pattern: from midnight to midnight."""
+        return self.local_start == self.local_end == time()
+
+    @classmethod
+    def add_weekly(
+        cls,
+        worker: User,
+        kind: str,
+        weekdays: Collection[int],
+        local_start: time,
+        local_end: time,
+        *,
+        tz: str,
+        valid_from: date | None = None,
+        valid_until: date | None = None,
+    ) -> int:
+        """Say the same of each of these weekdays; return how many were new. Refuses: too_many."""
+        with transaction.atomic():
+            cls._leave_room_for(worker, len(weekdays))
+            made = [
+                cls.objects.get_or_create(
+                    worker=worker,
+                    kind=kind,
+                    weekday=weekday,
+                    local_start=local_start,
+                    local_end=local_end,
+                    tz=tz,
+                    valid_from=valid_from,
+                    valid_until=valid_until,
+                )[1]
+                for weekday in sorted(weekdays)
+            ]
+        return sum(made)
+
+    @classmethod
+    def add_span(cls, worker: User, kind: str, start: datetime, end: datetime) -> "Availability":
+        """Say something about one stretch of time. Refuses: too_many."""
+        with transaction.atomic():
+            cls._leave_room_for(worker, 1)
+            span, _is_new = cls.objects.get_or_create(
+                worker=worker, kind=kind, start=start, end=end
+            )
+        return span
+
+    @classmethod
+    def _leave_room_for(cls, worker: User, count: int) -> None:
+        if cls.objects.filter(worker=worker).count() + count > MOST:
+            raise RosterRefused("too_many")
+
 
 class AbsenceQuerySet(models.QuerySet["Absence"]):
     def visible_to(self, staff: "Staff") -> "AbsenceQuerySet":
@@ -221,3 +285,14 @@ class Absence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker} {self.first_date} to {self.last_date}"
+
+    @classmethod
+    def add(cls, worker: User, first_date: date, last_date: date) -> "Absence":
+        """Be away on these days, both included. Duties stay as they are. Refuses: too_many."""
+        with transaction.atomic():
+            if cls.objects.filter(worker=worker).count() >= MOST:
+                raise RosterRefused("too_many")
+            absence, _is_new = cls.objects.get_or_create(
+                worker=worker, first_date=first_date, last_date=last_date
+            )
+        return absence

@@ -1,0 +1,352 @@
+"""One hour: who is on its seats, who can come, and everything that may be done about it.
+
+Each deed is one button. The verbs decide who may; a refusal that is about rights is a 403, any
+other is told in a sentence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from institutions.access import Staff, staff_required
+from institutions.models import Institution, User
+from roster.grid import cell_of, is_coming
+from roster.hour_forms import CancelForm, MoveForm, StaffingForm
+from roster.models import (
+    ConsultationHour,
+    CoverRequest,
+    Duty,
+    RosterPeriod,
+    RosterRefused,
+    Seat,
+)
+from roster.seating import candidates_of, free_for_all_from, places_of
+from roster.texts import refusal
+
+# How many candidates are shown at once; the others are one click away.
+FIRST = 8
+
+
+class NotFilledIn(Exception):
+    """A form of the page has errors; it is shown again."""
+
+    def __init__(self, name: str, form: forms.Form) -> None:
+        super().__init__(name)
+        self.name, self.form = name, form
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A press of a button: who, about what, and what came with it."""
+
+    staff: Staff
+    hour: ConsultationHour
+    now: datetime
+    data: Any
+
+    @property
+    def user(self) -> User:
+        return self.staff.user
+
+    def _id(self, name: str) -> int:
+        try:
+            return int(self.data.get(name, "")[:12])
+        except ValueError:
+            raise BadRequest from None
+
+    def duty(self) -> Duty:
+        return get_object_or_404(self.hour.duties.select_related("hour"), pk=self._id("duty"))
+
+    def seat(self) -> Seat:
+        return get_object_or_404(self.hour.seats.select_related("hour"), pk=self._id("seat"))
+
+    def some_seat(self) -> Seat | None:
+        return self.seat() if self.data.get("seat") else None
+
+    def request(self) -> CoverRequest:
+        seen = CoverRequest.objects.visible_to(self.staff).filter(duty__hour=self.hour).distinct()
+        return get_object_or_404(seen, pk=self._id("request"))
+
+    def own_institution(self, rather: int | None = None) -> Institution:
+        """For which institution somebody comes.
+
+        The one that the button names, else `rather` if they work for it, else their first one.
+        """
+        if not self.staff.is_worker:
+            raise PermissionDenied
+        if self.data.get("institution"):
+            return get_object_or_404(Institution, pk=self._id("institution"))
+        own = rather if rather in self.staff.worker_of else self.staff.institution_id
+        return Institution.objects.get(pk=own)
+
+    def candidate(self) -> tuple[User, Institution]:
+        """The worker and the institution of a button: "12:3"."""
+        worker, _colon, institution = self.data.get("worker", "").partition(":")
+        if not (worker.isdecimal() and institution.isdecimal()):
+            raise BadRequest
+        people = User.objects.coordinated_by(self.staff).filter(is_active=True)
+        return (
+            get_object_or_404(people, pk=int(worker[:12])),
+            get_object_or_404(Institution, pk=int(institution[:12])),
+        )
+
+    def form(self, name: str) -> dict[str, Any]:
+        form = FORMS[name](self.data)
+        if not form.is_valid():
+            raise NotFilledIn(name, form)
+        return form.cleaned_data
+
+
+FORMS: dict[str, type[forms.Form]] = {
+    "cancel": CancelForm,
+    "move": MoveForm,
+    "staff": StaffingForm,
+}
+
+
+def take(deed: Deed) -> str:
+    if deed.hour.start <= deed.now:
+        deed.hour.step_in(deed.user, deed.own_institution(), deed.now)
+        return _("Je valt in tot het einde van dit spreekuur. Ga naar je werkplek.")
+    deed.hour.fill(deed.user, deed.own_institution(), seat=deed.some_seat(), now=deed.now)
+    return _("Deze dienst is van jou.")
+
+
+def assign(deed: Deed) -> str:
+    worker, institution = deed.candidate()
+    deed.hour.fill(
+        worker,
+        institution,
+        by=deed.user,
+        seat=deed.some_seat(),
+        # Nobody was there before they were asked.
+        start=max(deed.hour.start, deed.now.replace(second=0, microsecond=0)),
+        now=deed.now,
+    )
+    return _("%(name)s is ingedeeld en krijgt bericht.") % {"name": worker.name}
+
+
+def replace(deed: Deed) -> str:
+    worker, institution = deed.candidate()
+    deed.duty().reassign(worker, institution, deed.user, deed.now)
+    return _("%(name)s heeft de dienst overgenomen.") % {"name": worker.name}
+
+
+def release(deed: Deed) -> str:
+    deed.duty().release(deed.user, deed.now)
+    return _("De plek is weer vrij.")
+
+
+def absent(deed: Deed) -> str:
+    deed.duty().cannot_come(deed.user, deed.now)
+    return _("Afgemeld. Wie kan invallen, wordt gevraagd.")
+
+
+def lock(deed: Deed) -> str:
+    deed.duty().lock(deed.user)
+    return _("Deze dienst staat vast: een voorstel verandert hem niet.")
+
+
+def unlock(deed: Deed) -> str:
+    deed.duty().unlock(deed.user)
+    return _("Een voorstel mag deze dienst weer veranderen.")
+
+
+def ask(deed: Deed) -> str:
+    deed.duty().ask_cover(deed.user, kind=CoverRequest.Kind.GIVE_AWAY, now=deed.now)
+    return _("Er wordt vervanging gezocht. Tot iemand het overneemt, blijft de dienst staan.")
+
+
+def claim(deed: Deed) -> str:
+    request = deed.request()
+    # Within one institution nobody has to agree.
+    institution = deed.own_institution(rather=request.duty.credited_to_id)
+    request.claim(deed.user, institution, deed.now)
+    if request.state == CoverRequest.State.DONE:
+        return _("Je hebt de dienst overgenomen.")
+    return _("Je wilt de dienst overnemen. Een coördinator kijkt ernaar.")
+
+
+def withdraw(deed: Deed) -> str:
+    deed.request().withdraw(deed.user, deed.now)
+    return _("Er wordt geen vervanging meer gezocht.")
+
+
+def approve(deed: Deed) -> str:
+    deed.request().approve(deed.user, deed.now)
+    return _("Akkoord: de dienst is overgenomen.")
+
+
+def reject(deed: Deed) -> str:
+    deed.request().reject(deed.user, deed.now)
+    return _("Niet akkoord: de dienst blijft zoals hij was.")
+
+
+def give(deed: Deed) -> str:
+    """Give a seat to nobody, so that it is everybody's."""
+    deed.seat().give_to(None, deed.user, deed.staff)
+    return _("De plek is nu van niemand: iedereen mag hem vullen.")
+
+
+def owe(deed: Deed) -> str:
+    """Let the own institution owe a seat, or the one that the platform's coordinator chose."""
+    institution = get_object_or_404(Institution, pk=deed._id("institution"))
+    deed.seat().give_to(institution, deed.user, deed.staff)
+    return _("De plek is nu van %(name)s.") % {"name": institution.name}
+
+
+def cancel(deed: Deed) -> str:
+    deed.hour.cancel(deed.user, **deed.form("cancel"))
+    return _("Dit spreekuur gaat niet door. Wie dienst had, krijgt bericht.")
+
+
+def reopen(deed: Deed) -> str:
+    deed.hour.reopen(deed.user)
+    return _("Dit spreekuur gaat weer door. De plekken zijn leeg.")
+
+
+def move(deed: Deed) -> str:
+    deed.hour.move(deed.user, **deed.form("move"))
+    return _("Het spreekuur is verplaatst. Wie dienst heeft, krijgt bericht.")
+
+
+def staff(deed: Deed) -> str:
+    numbers = deed.form("staff")
+    deed.hour.staff(deed.user, numbers["min_staff"], numbers["target_staff"], numbers["max_staff"])
+    return _("De bezetting is veranderd.")
+
+
+DEEDS: dict[str, Callable[[Deed], str]] = {
+    deed.__name__: deed
+    for deed in (
+        take,
+        assign,
+        replace,
+        release,
+        absent,
+        lock,
+        unlock,
+        ask,
+        claim,
+        withdraw,
+        approve,
+        reject,
+        give,
+        owe,
+        cancel,
+        reopen,
+        move,
+        staff,
+    )
+}
+
+
+@staff_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def hour(request: HttpRequest, pk: int) -> HttpResponse:
+    """Everybody on the staff may look; who may do what is up to the verbs."""
+    asking: Staff = request.staff  # type: ignore[attr-defined]
+    found = get_object_or_404(
+        ConsultationHour.objects.visible_to(asking).select_related("line", "period"), pk=pk
+    )
+    now = timezone.now()
+    if request.method != "POST":
+        return _page(request, found, now, asking)
+    act = DEEDS.get(request.POST.get("action", ""))
+    if act is None:
+        raise BadRequest
+    try:
+        messages.success(request, act(Deed(asking, found, now, request.POST)))
+    except NotFilledIn as wrong:
+        return _page(request, found, now, asking, {wrong.name: wrong.form})
+    except RosterRefused as refused:
+        if refused.code == "not_yours":
+            raise PermissionDenied from None
+        messages.error(request, refusal(refused.code))
+    # By GET, so that a reload repeats nothing.
+    return HttpResponseRedirect(reverse("roster_hour", args=[found.pk]), status=303)
+
+
+def _page(
+    request: HttpRequest,
+    found: ConsultationHour,
+    now: datetime,
+    asking: Staff,
+    wrong: dict[str, forms.Form] | None = None,
+) -> HttpResponse:
+    cell = cell_of(found, now, asking)
+    places = places_of(found, now, asking)
+    can_fill = is_coming(found, now)
+    replacing = _asked(request, "duty", [s for place in places for s in place.people], "duty")
+    filling = _asked(request, "seat", places, "seat")
+    people = None
+    if can_fill:
+        people = candidates_of(
+            found,
+            now,
+            asking,
+            seat=filling.seat if filling else None,
+            instead_of=replacing.duty if replacing else None,
+        )
+    can_move = asking.is_platform_coordinator and found.end > now
+    context = {
+        "hour": found,
+        "line": found.line,
+        "cell": cell,
+        "places": places,
+        "now": now,
+        "is_coming": can_fill,
+        "own": people.own if people else [],
+        "possible": people.possible[:FIRST] if people else [],
+        "others": people.possible[FIRST:] if people else [],
+        "impossible": people.impossible if people else [],
+        "replacing": replacing,
+        "filling": filling,
+        "takes_signups": found.period is None or found.period.state in RosterPeriod.TAKES_SIGNUPS,
+        "is_waiting": not found.is_free_for_all(now),
+        "free_from": free_for_all_from(found),
+        "may_assign": can_fill and asking.is_coordinator,
+        "can_change": can_move,
+        "forms": _forms(found) | (wrong or {}) if can_move else {},
+        "wrong": next(iter(wrong or {}), ""),
+        "institutions": _takers(asking) if can_fill else [],
+    }
+    return render(request, "roster/hour.html", context)
+
+
+def _asked(request: HttpRequest, name: str, among: list[Any], attribute: str) -> Any:
+    """Return the one of these of which the address names the id, if any."""
+    asked = request.GET.get(name)
+    return next((one for one in among if str(getattr(one, attribute).pk) == asked), None)
+
+
+def _forms(found: ConsultationHour) -> dict[str, forms.Form]:
+    return {
+        "cancel": CancelForm(),
+        "move": MoveForm(
+            initial={
+                "day": found.local_date,
+                "start": found.local_start,
+                "end": found.local_end,
+            }
+        ),
+        "staff": StaffingForm(initial=found.staffing),
+    }
+
+
+def _takers(asking: Staff) -> list[Institution]:
+    """For which institutions this coordinator may take a seat over."""
+    if asking.is_platform_coordinator:
+        return list(Institution.objects.filter(is_active=True))
+    return list(Institution.objects.filter(pk__in=asking.coordinator_of))
