@@ -476,6 +476,16 @@ def test_hours_are_shown_and_corrected(entry: HoursEntry, anna: User) -> None:
     assert (entry.state, entry.claimed_minutes) == ("claimed", 120)
 
 
+def test_a_correction_is_taken_back_before_it_is_decided(entry: HoursEntry, anna: User) -> None:
+    entry.claim(anna, 120)
+    assert "Trek je correctie in" in get(anna, HOURS)
+
+    post(anna, "roster_claim_hours", entry.pk, action="withdraw")
+
+    entry.refresh_from_db()
+    assert (entry.state, entry.claimed_minutes) == ("measured", None)
+
+
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
