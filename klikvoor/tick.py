@@ -20,6 +20,7 @@ from chat.models import WORKER_LOST
 from institutions import jobs as institution_jobs
 from roster import jobs as roster_jobs
 from roster import reminders
+from roster.proposing import make_proposals
 from triage.models import forget_old as forget_old_intakes
 
 log = logging.getLogger("klikvoor.tick")
@@ -33,7 +34,8 @@ class Job:
     """Something that runs about every `seconds`; `due_at` is on the loop's clock.
 
     `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
-    `is_slow`: it waits for somebody else's machine, and must not hold up the others.
+    `is_slow`: it waits for somebody else's machine, or has much to do after an outage, and must not
+    hold up the others.
     """
 
     run: Callable[[datetime], object]
@@ -51,11 +53,12 @@ def jobs() -> list[Job]:
         Job(chat_jobs.ring_after_reservations, 5),
         Job(chat_jobs.evaluate_openings, 5),
         Job(chat_jobs.follow_presence, 10, judges=True),
-        Job(roster_jobs.settle_hours, 60, judges=True),
+        Job(roster_jobs.settle_hours, 60, is_slow=True),
         Job(chat_jobs.end_waiting_after_hours, 60),
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.erase_old_texts, 600),
+        Job(make_proposals, 2),
         Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),
         Job(reminders.expire_requests, 60),
         Job(reminders.ask_further, 60),
@@ -64,6 +67,7 @@ def jobs() -> list[Job]:
         Job(roster_jobs.generate_hours, 3600),
         Job(roster_jobs.move_periods, 600),
         Job(roster_jobs.purge_opening_log, 24 * 3600),
+        Job(roster_jobs.purge_stretches, 24 * 3600),
         Job(institution_jobs.forget_old_mail, 24 * 3600),
     ]
     if settings.DEMO:

@@ -262,12 +262,12 @@ def grid_of(
     on_duty, busy = _duties(of_days, staff, hours, names=names)
     free: dict[int, list[tuple[int | None, str | None]]] = defaultdict(list)
     seats: Counter[int] = Counter()
-    for hour, seat, owed_by, owing in Seat.objects.filter(**of_days).values_list(
+    for hour_id, seat, owed_by, owing in Seat.objects.filter(**of_days).values_list(
         "hour_id", "pk", "owed_by_id", "owed_by__name"
     ):
-        seats[hour] += 1
+        seats[hour_id] += 1
         if seat not in busy:
-            free[hour].append((owed_by, owing))
+            free[hour_id].append((owed_by, owing))
     lowest = lowest_index(line, now)
     slots = _slots(hours)
     by_day: dict[date, list[Cell]] = defaultdict(list)
@@ -291,7 +291,7 @@ def grid_of(
     return Grid(
         days=[Day(day, by_day[day], is_today=day == today) for day in days(first, last)],
         lowest=lowest[1] if lowest else "",
-        lowest_is_ours=bool(lowest) and lowest[0] in ours(staff),
+        lowest_is_ours=lowest is not None and lowest[0] in ours(staff),
         slots=max(slots.values(), default=0),
     )
 
@@ -387,22 +387,21 @@ def _turns(
 
 
 def lowest_index(line: ServiceLine, now: datetime) -> tuple[int, str] | None:
-    """Return the institution (id and name) that did the smallest part of what it owes so far.
+    """Return the institution (id and name) that did the smallest part of what it owes to date.
 
+    The index is that of `roster/balances.py`, in one query and without all that it is made of.
     None when no institution that takes part now owes anything yet.
     """
-    kinds = LedgerEntry.Kind
+    is_owed = Q(kind=LedgerEntry.Kind.OBLIGATION)
     rows = (
         LedgerEntry.objects.filter(
-            line=line,
-            institution__in=Institution.objects.active_on(line.today(now)),
-            kind__in=(kinds.OBLIGATION, kinds.WORKED),
+            line=line, institution__in=Institution.objects.active_on(line.today(now))
         )
         .order_by()
         .values_list("institution_id", "institution__name")
         .annotate(
-            owed=Sum("minutes", filter=Q(kind=kinds.OBLIGATION), default=0),
-            done=Sum("minutes", filter=Q(kind=kinds.WORKED), default=0),
+            owed=Sum("minutes", filter=is_owed, default=0),
+            done=Sum("minutes", filter=~is_owed, default=0),
         )
     )
     index = [(Fraction(done, -owed), owed, name, pk) for pk, name, owed, done in rows if owed < 0]

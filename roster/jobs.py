@@ -25,6 +25,8 @@ log = logging.getLogger("klikvoor.roster.jobs")
 # Concrete hours exist this many days ahead, so that people can sign up and visitors see the next.
 HORIZON_DAYS = 28
 KEEP_LOG = timedelta(days=365)
+# When somebody sat at the desk is kept as long as hours may still be discussed; then the minutes do.
+KEEP_STRETCHES = timedelta(days=90)
 _OVER = (RosterPeriod.State.CLOSED, RosterPeriod.State.SETTLED)
 
 
@@ -116,3 +118,12 @@ def unsettled(now: datetime) -> list[ConsultationHour]:
             end__lte=now,
         ).order_by("start", "pk")
     )
+
+
+def purge_stretches(now: datetime) -> int:
+    """Forget when people were at the desk in hours long ago; return how many rows.
+
+    What was measured from it stays. Hours that are not settled yet are left alone.
+    """
+    measured = DutyPresence.objects.filter(Q(duty=None) | Q(duty__hours_entry__isnull=False))
+    return measured.filter(end__lt=now - KEEP_STRETCHES).delete()[0]

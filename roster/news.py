@@ -15,7 +15,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from institutions.models import Institution, StaffMail, User
+from institutions.models import Institution, User
+from roster import notices
 
 if TYPE_CHECKING:
     from roster.models import ConsultationHour, Seat
@@ -40,7 +41,8 @@ class What(TextChoices):
             "Wil je komen, neem dan weer een plek."
         ),
     )
-    ADDED = "added", gettext_lazy("Je dienst: %(new)s.")
+    ADDED = "added", gettext_lazy("%(new)s")
+    NEW = "new", gettext_lazy("Nieuw: %(new)s.")
     REMOVED = "removed", gettext_lazy("Niet meer van jou: %(old)s.")
 
 
@@ -106,9 +108,21 @@ def tell(news: Iterable[News], kind: str, key: str) -> int:
         items.sort(key=lambda item: item.at)
         worker = items[0].worker
         with translation.override(worker.language):
-            subject, body = _mail(kind, items)
-        told += StaffMail.put(worker, kind, f"{key}:{pk}", subject=subject, body=body)
+            subject, intro = _heading(kind, len(items))
+            lines = [f"- {item.text()}" for item in items]
+        told += notices.put(worker, kind, f"{key}:{pk}", subject=subject, lines=[intro, "", *lines])
     return told
+
+
+def _heading(kind: str, count: int) -> tuple[str, str]:
+    if kind == "published":
+        return _("het rooster staat klaar"), _("Het rooster is gepubliceerd. Dit zijn je diensten:")
+    subject = ngettext("er is een dienst veranderd", "er zijn diensten veranderd", count)
+    if kind == "republished":
+        subject = _("het rooster is veranderd")
+    return subject, ngettext(
+        "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
+    )
 
 
 def seat_given(
@@ -127,32 +141,13 @@ def seat_given(
                 "old": old.name if old else _("iedereen"),
                 "new": new.name if new else _("iedereen"),
             }
-            subject = _("Een plek in het rooster is van een ander")
+            subject = _("een plek in het rooster is van een ander")
             body = _("Een plek in het spreekuur van %(hour)s was van %(old)s en is nu van %(new)s.")
-            StaffMail.put(
-                person,
-                "seat_given",
-                f"seat:{seat.pk}:{now.timestamp():.6f}:{person.pk}",
-                subject=subject,
-                body=body % words + "\n",
-            )
-
-
-def _mail(kind: str, items: list[News]) -> tuple[str, str]:
-    count = len(items)
-    if kind == "published":
-        subject = _("Het rooster staat klaar")
-        opening = _("Het rooster is gepubliceerd. Dit zijn jouw diensten:")
-    elif kind == "republished":
-        subject = _("Het rooster is veranderd")
-        opening = ngettext(
-            "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
+        notices.put(
+            person,
+            "seat_given",
+            f"seat:{seat.pk}:{now.timestamp():.6f}:{person.pk}",
+            subject=subject,
+            lines=[body % words],
+            page=f"roster/hours/{hour.pk}/",
         )
-    else:
-        subject = ngettext("Een dienst is veranderd", "Je diensten zijn veranderd", count)
-        opening = ngettext(
-            "Er is iets veranderd in je diensten:", "Dit is er veranderd in je diensten:", count
-        )
-    lines = "\n".join(f"- {item.text()}" for item in items)
-    closing = _("Je diensten staan ook in Klikvoor, bij Mijn diensten.")
-    return subject, f"{opening}\n\n{lines}\n\n{closing}\n"

@@ -94,18 +94,25 @@ def short_of(
 
     `charges`: the date of each hour and the minutes that each institution was charged for it.
     """
-    behind: dict[int, Fraction] = {}
+    # Hours in which the same institutions took part are split as one.
+    together: dict[tuple[int, ...], int] = {}
+    on: dict[date, tuple[int, ...]] = {}
+    got: dict[int, int] = {}
     for day, parts in charges:
-        weights = {
-            party: key.weight
-            for party, key in keys_on(keys, day).items()
-            if key.minutes is None and key.weight
-        }
-        whole = sum(weights.values())
-        rest = sum(parts.get(party, 0) for party in weights)
-        for party, weight in weights.items():
-            exact = Fraction(rest * weight, whole)
-            behind[party] = behind.get(party, Fraction(0)) + exact - parts.get(party, 0)
+        if day not in on:
+            there = keys_on(keys, day).items()
+            on[day] = tuple(p for p, key in there if key.minutes is None and key.weight)
+        rest = 0
+        for party in on[day]:
+            part = parts.get(party, 0)
+            got[party] = got.get(party, 0) + part
+            rest += part
+        together[on[day]] = together.get(on[day], 0) + rest
+    behind = {party: Fraction(-minutes) for party, minutes in got.items()}
+    for parties, rest in together.items():
+        whole = sum(keys[party].weight for party in parties)
+        for party in parties:
+            behind[party] += Fraction(rest * keys[party].weight, whole)
     return behind
 
 

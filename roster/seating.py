@@ -162,12 +162,14 @@ def candidates_of(
     instead_of: Duty | None = None,
 ) -> Candidates:
     """Return who can come: on a seat, or instead of somebody, else on any free seat."""
+    # Of what goes on, the rest.
     if instead_of is None:
-        ranked = rank(hour, now, seat=seat)
+        ranked = rank(hour, now, seat=seat, span=(max(hour.start, now), hour.end))
     else:
         span = max(instead_of.start, now), instead_of.end
         ranked = rank(hour, now, seat=instead_of.seat, span=span, for_cover=True)
-    possible, impossible = [], []
+    possible: list[Candidate] = []
+    impossible: list[Candidate] = []
     for one in ranked:
         if staff.is_platform_coordinator or one.institution.pk in staff.coordinator_of:
             # The platform's coordinator need not wait until the seats of others are everybody's.

@@ -26,6 +26,15 @@ REFUSALS: dict[str, str | Promise] = {
     "no_time": _("Die nacht slaat de klok dit hele spreekuur over."),
     "numbers": _("Kies eerst een minimum, dan een streven en dan een maximum."),
     "filled": _("Er zijn al meer hulpverleners ingedeeld dan dat."),
+    # The plan: hours, rules, exceptions and periods.
+    "occupied": _("Op deze plek is al iemand ingedeeld. Haal die er eerst af."),
+    "nothing": _("Er is op deze dagen niets om te veranderen."),
+    "ended": _("Dit vaste spreekuur is dan al gestopt."),
+    "incomplete": _("Zeg eerst wat er die dagen anders is."),
+    "dates": _("De laatste dag ligt voor de eerste."),
+    "shared": _("Een van deze dagen zit al in een andere periode."),
+    "too_early": _("Daar is het nog te vroeg voor."),
+    "inactive": _("Deze instelling doet die dag niet mee."),
     # Cover.
     "asked": _("Voor deze dienst is al vervanging gevraagd."),
     "taken": _("Iemand anders was je net voor."),
@@ -99,3 +108,52 @@ OWN_REFUSALS: dict[str, str | Promise] = {
 def own_refusal(code: str) -> str:
     """The sentence for who is refused something about themselves."""
     return str(OWN_REFUSALS.get(code) or refusal(code))
+
+
+# --- Proposals ------------------------------------------------------------------------------------
+
+REFUSALS |= {
+    "nothing_to_fill": _("Er is niets te verdelen: er zijn geen spreekuren of geen hulpverleners."),
+    "proposal_running": _("Er wordt al een voorstel gemaakt."),
+    "outdated": _(
+        "Het rooster of wat mensen opgaven is intussen veranderd. Maak een nieuw voorstel."
+    ),
+    "breaks_rule": _(
+        "Dat kan niet: deze hulpverlener heeft dan al een dienst of te weinig rust, "
+        "kan dan niet, of mag deze plek niet vullen."
+    ),
+    # Rules, exceptions, periods.
+    "ended": _("Dit vaste spreekuur is dan al gestopt."),
+    "incomplete": _("Vul in wat er anders is: de tijd of de bezetting."),
+    "dates": _("De laatste dag ligt voor de eerste."),
+    "shared": _("Een deel van deze dagen zit al in een periode."),
+    "too_early": _("Dat kan nog niet: de periode is nog niet zover."),
+    "no_key": _("Spreek eerst de verdeelsleutel af."),
+    # Hours and costs.
+    "minutes": _("Zoveel tijd kan dat niet zijn. Kijk nog eens."),
+    "same": _("Dat staat er al."),
+    "settled": _("Deze periode is afgerekend. Er verandert niets meer aan."),
+    "reversed": _("Deze regel is al teruggedraaid."),
+    "tariff": _("Vul een tarief per uur in."),
+    "total": _("Vul een bedrag in dat kan. Ook na correcties mag het niet onder nul komen."),
+}
+# Why a proposal puts somebody on a seat, or leaves it empty.
+PROPOSED: dict[str, str | Promise] = {
+    "kept": _("had deze dienst al"),
+    "owed": _("deze plek is van de eigen instelling"),
+    "liked": _("wil dan graag"),
+    "turn": _("de instelling is aan de beurt"),
+    "can": _("kan dan"),
+    "adjusted": _("met de hand aangepast"),
+    "nobody": _("niemand kan"),
+    "enough": _("wie nog kan, zou meer doen dan het deel van de instelling"),
+}
+# How many fell out, and why.
+FELL_OUT: dict[str, str | Promise] = {
+    "unavailable": _("kunnen dan niet"),
+    "overlap": _("hebben dan al een dienst"),
+    "rest": _("zouden te weinig rust hebben"),
+    "qualification": _("mogen deze plek niet vullen"),
+    "week_full": _("hebben die week al genoeg"),
+    "period_full": _("hebben deze periode al genoeg"),
+}

@@ -1,10 +1,19 @@
-"""The timetable of the demonstration: a usual week, and an hour that is open right now."""
+"""The timetable of the demonstration: a published period, and an hour that is open right now."""
 
 from datetime import date, datetime, time, timedelta
 
 from klikvoor.demo.people import Cast
-from roster.jobs import generate_hours
-from roster.models import ConsultationHour, HoursRule, OpenOverride, RosterRefused
+from roster import jobs
+from roster.dealing import deal
+from roster.models import (
+    ConsultationHour,
+    Duty,
+    HoursRule,
+    OpenOverride,
+    RosterPeriod,
+    RosterRefused,
+    ShareKey,
+)
 
 STAFFING = {"min_staff": 1, "target_staff": 3, "max_staff": 6}
 # weekdays, start, end
@@ -18,17 +27,34 @@ OPEN_FOR = timedelta(hours=2)
 BEGAN = timedelta(minutes=5)
 # On duty right now. Els and Farid keep the desk open (colleagues.py); Daan has a day off.
 ON_DUTY = ["Els", "Farid", "Anna", "Bilal", "Carla"]
-# Who takes which evening: pairs that shift by one at every hour.
+# Who takes which evening: people shift by one at every hour.
 PER_HOUR = 3
+# What is further away than this is not full yet: there is something left to do.
+FULL_FOR = timedelta(days=14)
+# What each institution bears, as weights.
+SHARES = {"Welzijn Zuid": 3, "Maaskracht": 2, "Heuvelhulp": 2}
+# The period goes on for three times as long as hours are made ahead anyway.
+HORIZONS = 3
+# Somebody in this hour or later looks for cover.
+COVER_AFTER = timedelta(days=2)
 
 
 def make_plan(cast: Cast, now: datetime) -> ConsultationHour:
-    """Make the week, fill it, and return the hour that is open now."""
+    """Make the period, fill and publish it, and return the hour that is open now."""
     today = cast.line.today(now)
     for weekdays, start, end in WEEK:
         _rule(cast, weekdays, start, end, today)
-    generate_hours(now)
-    _fill_week(cast, now)
+    period = cast.line.periods.on(today).first()
+    is_new = period is None
+    if period is None:
+        period = _period(cast, today, now)
+    jobs.generate_hours(now)
+    _fill_hours(cast, now)
+    if not period.is_public:
+        # Also one that somebody tried to make: what covers today must be public to be open.
+        period.publish(cast.coordinator, now=now)
+    if is_new:
+        _ask_cover(cast, now)
     OpenOverride.objects.holding(now).filter(line=cast.line).update(withdrawn_at=now)
     return _open_now(cast, now)
 
@@ -41,14 +67,43 @@ def _rule(cast: Cast, weekdays: list[int], start: time, end: time, today: date) 
         rule.save()
 
 
-def _fill_week(cast: Cast, now: datetime) -> None:
-    """Put three people in every hour to come that nobody was in before."""
+def _period(cast: Cast, today: date, now: datetime) -> RosterPeriod:
+    """Make the period that holds today, beside those that somebody may have made."""
+    first = today - timedelta(days=today.weekday())
+    last = today + timedelta(days=HORIZONS * jobs.HORIZON_DAYS)
+    before = cast.line.periods.filter(last_date__lt=today).last()
+    after = cast.line.periods.filter(first_date__gt=today).first()
+    if before:
+        first = max(first, before.last_date + timedelta(days=1))
+    if after:
+        last = min(last, after.first_date - timedelta(days=1))
+    period = RosterPeriod.plan(cast.line, first, last, cast.coordinator, now=now)
+    for institution in {one.pk: one for one in cast.employers.values()}.values():
+        ShareKey.objects.create(
+            period=period, institution=institution, weight=SHARES[institution.name]
+        )
+    deal(period, cast.coordinator, now=now)
+    period.open_signup(cast.coordinator)
+    return period
+
+
+def _fill_hours(cast: Cast, now: datetime) -> None:
+    """Put people in every hour to come that nobody was in before: three, later on fewer."""
     names = list(cast.workers)
     empty = cast.line.hours.planned().filter(start__gt=now, duties__isnull=True)
-    for hour in empty:
+    for hour in list(empty):
         first = hour.local_date.toordinal() % len(names)
-        for step in range(PER_HOUR):
+        is_soon = hour.start < now + FULL_FOR
+        people = PER_HOUR if is_soon else hour.local_date.toordinal() % (PER_HOUR + 1)
+        for step in range(people):
             _put(cast, hour, names[(first + 2 * step) % len(names)])
+
+
+def _ask_cover(cast: Cast, now: datetime) -> None:
+    duties = Duty.objects.active().filter(hour__line=cast.line, start__gt=now + COVER_AFTER)
+    duty = duties.exclude(worker=cast.workers["Anna"]).order_by("start", "pk").first()
+    if duty:
+        duty.ask_cover(duty.worker, kind="give_away", now=now)
 
 
 def _open_now(cast: Cast, now: datetime) -> ConsultationHour:
@@ -62,12 +117,12 @@ def _open_now(cast: Cast, now: datetime) -> ConsultationHour:
     planned = cast.line.hours.planned().overlapping(begin, goal)
     reached = begin
     for hour in list(planned.order_by("start", "pk")):
-        if hour.start > max(reached, begin):
+        if hour.start > max(reached, now):
             _fill_gap(cast, reached, hour.start)
         reached = max(reached, hour.end)
     if reached < goal:
         _fill_gap(cast, reached, goal)
-    hours = cast.line.hours.planned().overlapping(begin, goal)
+    hours = cast.line.hours.planned().overlapping(now, goal)
     for hour in hours:
         for name in ON_DUTY:
             _put(cast, hour, name)
@@ -80,7 +135,8 @@ def _open_now(cast: Cast, now: datetime) -> ConsultationHour:
 def _fill_gap(cast: Cast, start: datetime, end: datetime) -> None:
     before = cast.line.hours.planned().filter(rule=None, end=start, start__gt=end - _A_DAY).last()
     if before is None:
-        ConsultationHour.plan_extra(cast.line, start, end, **STAFFING)
+        period = cast.line.periods.on(cast.line.today(start)).first()
+        ConsultationHour.plan_extra(cast.line, start, end, period=period, **STAFFING)
         return
     before.local_end = end.astimezone(cast.line.zone).time()
     before.save(update_fields=["local_end"])
@@ -102,8 +158,8 @@ def _put(cast: Cast, hour: ConsultationHour, name: str) -> None:
     try:
         hour.fill(cast.workers[name], cast.employers[name])
     except RosterRefused as refused:
-        # Full, or on duty in an hour that overlaps: the plan stays as people made it.
-        if refused.code not in ("full", "overlap"):
+        # No seat, or something else to do at that time: the plan stays as people made it.
+        if refused.code not in ("full", "overlap", "wave", "rest", "absent", "qualification"):
             raise
 
 

@@ -83,7 +83,7 @@ class Seat(models.Model):
         else coordinate the institution that takes it over or the one that gives it away. The
         other coordinators of both are told. Balances do not change by it: they follow the shares.
         Raises RosterRefused: not_yours, began, cancelled, inactive (the institution takes no part
-        on that day), filled (somebody is on duty), changed.
+        on that day), occupied (somebody is on duty), changed.
         """
         now = now or timezone.now()
         both = (self.owed_by_id, institution.pk if institution else None)
@@ -101,7 +101,7 @@ class Seat(models.Model):
             if institution and not active.filter(pk=institution.pk).exists():
                 raise RosterRefused("inactive")
             if Duty.objects.active().filter(seat=self.pk).exists():
-                raise RosterRefused("filled")
+                raise RosterRefused("occupied")
             unchanged = Seat.objects.filter(pk=self.pk, owed_by=self.owed_by_id)
             if not unchanged.update(owed_by=institution):
                 raise RosterRefused("changed")

@@ -1,5 +1,6 @@
 """A stretch of the calendar that is planned, published and settled as one."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -224,7 +225,7 @@ class RosterPeriod(Moving):
     def news(self, now: datetime | None = None) -> list[News]:
         """What publishing now would tell, one item for each duty: `worker` is to whom.
 
-        A duty that a proposal took away from somebody who lost it otherwise too is not told.
+        Of a duty that is given back the row does not say by whom, so who did that reads it too.
         """
         now = now or timezone.now()
         last = self.versions.last()
@@ -239,7 +240,10 @@ class RosterPeriod(Moving):
             added = added.filter(source=Duty.Source.PROPOSAL)
         lost = duties.filter(pk__in=known, status=Duty.Status.RELEASED)
         return [
-            *(News(duty.worker, What.ADDED, new=_span(duty)) for duty in added),
+            *(
+                News(duty.worker, What.NEW if last else What.ADDED, new=_span(duty))
+                for duty in added
+            ),
             *(News(duty.worker, What.REMOVED, old=_span(duty)) for duty in lost),
         ]
 
@@ -368,3 +372,20 @@ class ShareKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.institution} in {self.period}"
+
+    @classmethod
+    def agree(cls, period: RosterPeriod, by: User, parts: Mapping[int, Mapping[str, Any]]) -> None:
+        """Write the whole key of a period: by institution, its weight or minutes and its days.
+
+        Who is not named owes nothing. Raises RosterRefused: not_yours, wrong_state (it is over).
+        """
+        require_planner(by)
+        with transaction.atomic():
+            period = RosterPeriod.objects.select_for_update().get(pk=period.pk)
+            if period.state in (RosterPeriod.State.CLOSED, RosterPeriod.State.SETTLED):
+                raise RosterRefused("wrong_state")
+            period.shares.exclude(institution__in=parts).delete()
+            for institution, part in parts.items():
+                cls.objects.update_or_create(
+                    period=period, institution_id=institution, defaults=dict(part)
+                )

@@ -230,6 +230,7 @@ class HoursEntry(models.Model):
 
     # A claim may be changed until it is decided. A decision may be made without a claim, and again.
     MAY_CLAIM = (State.MEASURED, State.CLAIMED)
+    NOT_SEEN = (Duty.Status.NO_SHOW, Duty.Status.SICK)
 
     def __str__(self) -> str:
         return f"{self.duty} {self.minutes} min"
@@ -280,7 +281,13 @@ class HoursEntry(models.Model):
         else:
             measured = measured_minutes(duty)
         cls.objects.create(duty=duty, planned_minutes=planned, measured_minutes=measured)
-        status = Duty.Status.DONE if measured else Duty.Status.NO_SHOW
+        status = Duty.Status.DONE
+        if not measured:
+            # Who said so just after it began was not there either: absent, and no more than that.
+            said_so = duty.hour.duties.filter(
+                worker=duty.worker_id, start=duty.end, status=Duty.Status.SICK
+            )
+            status = Duty.Status.SICK if said_so.exists() else Duty.Status.NO_SHOW
         Duty.objects.filter(pk=duty.pk).update(status=status)
         LedgerEntry.credit(duty, measured, slot)
 
@@ -344,7 +351,7 @@ class HoursEntry(models.Model):
             self._change(
                 state=self.State.APPROVED, approved_minutes=minutes, approver=by, decided_at=now
             )
-            if minutes and duty.status == Duty.Status.NO_SHOW:
+            if minutes and duty.status in self.NOT_SEEN:
                 self._did_show_up()
             hour = duty.hour
             slot = slot_of(hour, holidays_of(hour.line, hour.local_date, hour.local_date))
@@ -399,7 +406,7 @@ class HoursEntry(models.Model):
         duty = self.duty
         try:
             with transaction.atomic():
-                Duty.objects.filter(pk=duty.pk, status=Duty.Status.NO_SHOW).update(
+                Duty.objects.filter(pk=duty.pk, status__in=self.NOT_SEEN).update(
                     status=Duty.Status.DONE
                 )
         except IntegrityError:

@@ -23,7 +23,14 @@ from institutions.access import Staff, staff_required
 from institutions.models import Institution, User
 from roster.grid import cell_of, is_coming
 from roster.hour_forms import CancelForm, MoveForm, StaffingForm
-from roster.models import ConsultationHour, CoverRequest, Duty, RosterRefused, Seat
+from roster.models import (
+    ConsultationHour,
+    CoverRequest,
+    Duty,
+    RosterPeriod,
+    RosterRefused,
+    Seat,
+)
 from roster.seating import candidates_of, free_for_all_from, places_of
 from roster.texts import refusal
 
@@ -71,14 +78,17 @@ class Deed:
         seen = CoverRequest.objects.visible_to(self.staff).filter(duty__hour=self.hour).distinct()
         return get_object_or_404(seen, pk=self._id("request"))
 
-    def own_institution(self) -> Institution:
-        """For which institution somebody comes: the one asked for, else the first they work for."""
+    def own_institution(self, rather: int | None = None) -> Institution:
+        """For which institution somebody comes.
+
+        The one that the button names, else `rather` if they work for it, else their first one.
+        """
         if not self.staff.is_worker:
             raise PermissionDenied
-        asked = self._id("institution") if self.data.get("institution") else None
-        return get_object_or_404(
-            Institution, pk=self.staff.institution_id if asked is None else asked
-        )
+        if self.data.get("institution"):
+            return get_object_or_404(Institution, pk=self._id("institution"))
+        own = rather if rather in self.staff.worker_of else self.staff.institution_id
+        return Institution.objects.get(pk=own)
 
     def candidate(self) -> tuple[User, Institution]:
         """The worker and the institution of a button: "12:3"."""
@@ -115,7 +125,15 @@ def take(deed: Deed) -> str:
 
 def assign(deed: Deed) -> str:
     worker, institution = deed.candidate()
-    deed.hour.fill(worker, institution, by=deed.user, seat=deed.some_seat(), now=deed.now)
+    deed.hour.fill(
+        worker,
+        institution,
+        by=deed.user,
+        seat=deed.some_seat(),
+        # Nobody was there before they were asked.
+        start=max(deed.hour.start, deed.now.replace(second=0, microsecond=0)),
+        now=deed.now,
+    )
     return _("%(name)s is ingedeeld en krijgt bericht.") % {"name": worker.name}
 
 
@@ -152,7 +170,9 @@ def ask(deed: Deed) -> str:
 
 def claim(deed: Deed) -> str:
     request = deed.request()
-    request.claim(deed.user, deed.own_institution(), deed.now)
+    # Within one institution nobody has to agree.
+    institution = deed.own_institution(rather=request.duty.credited_to_id)
+    request.claim(deed.user, institution, deed.now)
     if request.state == CoverRequest.State.DONE:
         return _("Je hebt de dienst overgenomen.")
     return _("Je wilt de dienst overnemen. Een coördinator kijkt ernaar.")
@@ -293,6 +313,7 @@ def _page(
         "impossible": people.impossible if people else [],
         "replacing": replacing,
         "filling": filling,
+        "takes_signups": found.period is None or found.period.state in RosterPeriod.TAKES_SIGNUPS,
         "is_waiting": not found.is_free_for_all(now),
         "free_from": free_for_all_from(found),
         "may_assign": can_fill and asking.is_coordinator,

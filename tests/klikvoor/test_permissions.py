@@ -141,6 +141,9 @@ WORKER = row("login", workers="in", coordinators="no", ines="mfa")
 COORDINATOR = row("login", workers="no", coordinators="in", ines="mfa")
 # About somebody or something of Zuid; the coordinator of Maas does not hear that it exists.
 OF_ZUID = COORDINATOR | {"greta": "hidden"}
+# What only the platform's coordinators do; and the same about something that is not there.
+PLATFORM = row("login", workers="no", coordinators="no", dirk="in", ines="mfa")
+PLATFORM_NOTHING = PLATFORM | {"dirk": "hidden"}
 # allauth's pages for whoever signed in with a second factor, or still has to make one.
 SIGNED_IN = row("login", workers="in", coordinators="in", ines="in")
 WITHOUT_HALF = EVERYBODY | {"ines": "mfa"}
@@ -170,6 +173,10 @@ def annas_duty(world: World) -> dict[str, Any]:
 
 def annas_hour(world: World) -> dict[str, Any]:
     return {"pk": world.staff["anna"].duties.get().hour_id}
+
+
+def nothing(world: World) -> dict[str, Any]:
+    return {"pk": 10**6}
 
 
 ADDRESSES: dict[str, Address] = {
@@ -220,6 +227,42 @@ ADDRESSES: dict[str, Address] = {
     "roster_feed": Address(WORKER, WORKER),
     # Whoever has the secret address gets in, signed in or not; tests/roster/test_feed.py.
     "roster_feed_ics": Address(NOBODY, kwargs=lambda world: {"token": "x" * 43}),
+    "roster_rules": Address(PLATFORM, PLATFORM),
+    "roster_rule": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_exceptions": Address(PLATFORM, PLATFORM),
+    "roster_days": Address(PLATFORM, PLATFORM),
+    "roster_suggest_holidays": Address(NOT_LIKE_THIS, PLATFORM),
+    "roster_change_exception": Address(
+        NOT_LIKE_THIS, PLATFORM_NOTHING, kwargs=lambda world: {"pk": 10**6, "deed": "confirm"}
+    ),
+    "roster_periods": Address(PLATFORM, PLATFORM),
+    "roster_period": Address(PLATFORM_NOTHING, kwargs=nothing),
+    "roster_shares": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_deal": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_proposals": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_proposal_line": Address(
+        PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=lambda world: {"pk": 10**6, "line": 1}
+    ),
+    "roster_publish": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_move_period": Address(
+        NOT_LIKE_THIS, PLATFORM_NOTHING, kwargs=lambda world: {"pk": 10**6, "deed": "signup"}
+    ),
+    "roster_costs": Address(PLATFORM, PLATFORM),
+    "roster_cost_run": Address(PLATFORM_NOTHING, kwargs=nothing),
+    "roster_export_costs": Address(
+        PLATFORM_NOTHING, kwargs=lambda world: {"pk": 10**6, "form": "csv"}
+    ),
+    # Coordinators of institutions see what is of their own.
+    "roster_ledger": Address(COORDINATOR),
+    "roster_export": Address(COORDINATOR, kwargs=lambda world: {"what": "ledger", "form": "csv"}),
+    "roster_post_entry": Address(NOT_LIKE_THIS, PLATFORM),
+    "roster_reverse_entry": Address(NOT_LIKE_THIS, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_corrections": Address(COORDINATOR),
+    "roster_decide": Address(
+        NOT_LIKE_THIS,
+        row("login", workers="no", coordinators="hidden", ines="mfa"),
+        kwargs=nothing,
+    ),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),

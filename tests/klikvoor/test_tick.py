@@ -26,6 +26,7 @@ def test_what_calls_people_lost_judges_and_nothing_else_does() -> None:
     assert {job.run.__name__ for job in jobs() if job.judges} == {
         "return_lost_chats",
         "end_lost_visits",
+        "follow_presence",
     }
 
 

@@ -224,7 +224,7 @@ def test_a_seat_is_given_only_while_it_is_empty_and_to_come(
     with pytest.raises(RosterRefused, match="changed"):
         stale.give_to(None, dirk, staff, now=BEFORE)
     put_on(seat.hour, anna, zuid, seat=seat)
-    with pytest.raises(RosterRefused, match="filled"):
+    with pytest.raises(RosterRefused, match="occupied"):
         seat.give_to(zuid, dirk, staff, now=BEFORE)
     seat.hour.cancel(dirk, now=BEFORE)
     with pytest.raises(RosterRefused, match="cancelled"):

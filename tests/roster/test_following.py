@@ -7,7 +7,7 @@ import pytest
 from chat import jobs as chat_jobs
 from chat.models import Conversation
 from institutions.models import User
-from roster.jobs import follow_presence
+from roster.jobs import KEEP_STRETCHES, follow_presence, purge_stretches, settle_hours
 from roster.models import LEASE, ConsultationHour, DutyPresence, Presence, ServiceLine
 from tests.people import rights_of
 from tests.roster.making import HOUR, NOW, make_duty, make_hour
@@ -174,6 +174,20 @@ def test_following_costs_the_same_however_many_there_are(
     follow_presence(NOW)
     with django_assert_num_queries(5):  # type: ignore[operator]
         follow_presence(NOW + SECOND)
+
+
+def test_when_people_were_there_is_forgotten_once_it_was_measured(
+    line: ServiceLine, anna: User
+) -> None:
+    hour = make_duty(line, anna).hour
+    be_there(anna, NOW)
+    follow_presence(NOW)
+    follow_presence(hour.end)
+    later = hour.end + KEEP_STRETCHES
+    assert purge_stretches(later) == 0
+    settle_hours(later)
+    assert purge_stretches(later) == 1
+    assert purge_stretches(later) == 0
 
 
 @pytest.mark.usefixtures("open_hour")

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from institutions.models import Institution, User
-from roster.grid import Grid, Level, grid_of
+from roster.balances import balances
+from roster.grid import Grid, Level, grid_of, lowest_index
 from roster.models import ConsultationHour, Duty, LedgerEntry, RosterPeriod, ServiceLine
 from roster.time import to_utc
 from tests.people import make_user, rights_of, sign_in
@@ -245,6 +246,16 @@ def test_when_nobody_owes_it_the_lowest_index_is_next(
     ]
     assert grid.lowest == zuid.name
     assert grid.lowest_is_ours
+
+
+def test_the_index_is_that_of_the_ledgers_page(line: ServiceLine, monday: date) -> None:
+    make_big(line, monday, institutions=9, workers=9, length=7)
+    now = timezone.now()
+
+    lowest = lowest_index(line, now)
+
+    first = min(balances(line, now), key=lambda one: one.index or 0)
+    assert lowest == (first.institution.pk, first.institution.name)
 
 
 def test_the_gaps_are_those_of_everybody_or_where_we_are_next(

@@ -99,6 +99,19 @@ def test_a_seat_of_another_institution_is_theirs_until_its_day(
     assert on_duty(hour) == []
 
 
+def test_as_long_as_nobody_may_sign_up_there_is_no_button(
+    line: ServiceLine, hour: ConsultationHour, anna: User
+) -> None:
+    period = make_period(line, hour.local_date, days=7, state="proposed")
+    ConsultationHour.objects.filter(pk=hour.pk).update(period=period)
+
+    shown = page(anna, hour)
+
+    assert "Inschrijven kan nog niet" in shown
+    assert 'value="take"' not in shown
+    said(press(anna, hour, "take"), "Inschrijven kan nog niet")
+
+
 def test_a_worker_steps_in_while_it_goes_on(line: ServiceLine, anna: User, carla: User) -> None:
     hour = open_hour_for(line, carla)
 
@@ -205,6 +218,18 @@ def test_the_platform_fills_a_chosen_seat_with_anybody(
     press(dirk, hour, "assign", worker=f"{carla.pk}:{maas.pk}", seat=seat.pk)
 
     assert hour.duties.get().seat == seat
+
+
+def test_who_is_put_on_a_seat_of_an_hour_that_goes_on_comes_from_now(
+    line: ServiceLine, zuid: Institution, edith: User, anna: User, bilal: User
+) -> None:
+    hour = open_hour_for(line, anna)
+
+    press(edith, hour, "assign", worker=f"{bilal.pk}:{zuid.pk}")
+
+    duty = hour.duties.get(worker=bilal)
+    assert hour.start < duty.start <= timezone.now()
+    assert duty.end == hour.end
 
 
 def test_a_coordinator_replaces_somebody(

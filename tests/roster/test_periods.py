@@ -202,12 +202,12 @@ def test_published_again_only_who_won_or_lost_a_duty_is_told(
     Duty.objects.filter(pk=lost.pk).update(status="released")
     put_on(hour, carla, maas, source="proposal")
     told = {item.worker: item.what for item in period.news(BEFORE)}
-    assert told == {bilal: "removed", carla: "added"}
+    assert told == {bilal: "removed", carla: "new"}
     version = period.publish(dirk, now=BEFORE)
     assert (version.number, len(version.snapshot)) == (2, 2)
     assert not mails_to(anna)
     assert "Niet meer van jou" in mails_to(bilal)[0]
-    assert "Je dienst" in mails_to(carla)[0]
+    assert "Nieuw: maandag" in mails_to(carla)[0]
 
 
 def test_who_took_a_seat_themselves_is_not_told_again(
