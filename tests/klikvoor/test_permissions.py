@@ -21,7 +21,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from chat import commands
-from chat.models import Conversation, Message, Note, Visitor
+from chat.models import Conversation, Message, Note, QuickReply, Visitor
 from institutions.models import AuditEvent, Institution, Invitation, User
 from klikvoor.asgi import application
 from roster.models import ServiceLine
@@ -58,6 +58,7 @@ class World:
     invitation: Invitation
     token: str
     line: ServiceLine
+    reply: QuickReply
 
     def browser(self, person: str) -> Client:
         client = Client(headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"})
@@ -115,6 +116,7 @@ def world(
         invitation=invitation,
         token=token,
         line=line,
+        reply=QuickReply.objects.create(shortcut="Hello", text="Hello!"),
     )
 
 
@@ -139,6 +141,7 @@ NOT_LIKE_THIS = row("method")
 STAFF = row("login", workers="in", coordinators="in", ines="mfa")
 WORKER = row("login", workers="in", coordinators="no", ines="mfa")
 COORDINATOR = row("login", workers="no", coordinators="in", ines="mfa")
+PLATFORM = row("login", workers="no", coordinators="no", dirk="in", ines="mfa")
 # About somebody or something of Zuid; the coordinator of Maas does not hear that it exists.
 OF_ZUID = COORDINATOR | {"greta": "hidden"}
 # allauth's pages for whoever signed in with a second factor, or still has to make one.
@@ -167,10 +170,21 @@ ADDRESSES: dict[str, Address] = {
     ),
     "privacy": Address(EVERYBODY),
     "brand_css": Address(EVERYBODY),
+    "sites": Address(PLATFORM),
+    "new_site": Address(PLATFORM, PLATFORM),
+    "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
     # chat
     "desk": Address(WORKER, WORKER),
     # Staff look; the platform opens and closes by hand.
-    "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
+    "today": Address(STAFF, PLATFORM),
+    "replies": Address(COORDINATOR),
+    "new_reply": Address(COORDINATOR, COORDINATOR),
+    "reply": Address(
+        # The platform's own: other coordinators do not hear that it is there.
+        row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa"),
+        row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa"),
+        kwargs=lambda world: {"pk": world.reply.pk},
+    ),
     # institutions
     "staff_home": Address(STAFF),
     "staff_me": Address(STAFF, STAFF),
@@ -191,6 +205,11 @@ ADDRESSES: dict[str, Address] = {
     "person": Address(OF_ZUID, OF_ZUID, kwargs=about_anna),
     "do_to_person": Address(
         NOT_LIKE_THIS, OF_ZUID, kwargs=lambda world: {**about_anna(world), "deed": "disable"}
+    ),
+    "institutions": Address(PLATFORM),
+    "new_institution": Address(PLATFORM, PLATFORM),
+    "institution": Address(
+        PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.chat.institution_id}
     ),
     "audit": Address(COORDINATOR),
     "invitation": Address(NOBODY, NOBODY),
