@@ -7,11 +7,14 @@ time and acts conditionally. `serve` ticks unless `--no-jobs`; `manage.py jobs` 
 import asyncio
 import logging
 import random
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from chat import jobs as chat_jobs
@@ -34,8 +37,8 @@ class Job:
     """Something that runs about every `seconds`; `due_at` is on the loop's clock.
 
     `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
-    `is_slow`: it waits for somebody else's machine, or has much to do after an outage, and must not
-    hold up the others.
+    `is_slow`: it waits for somebody else's machine, or has much to do after an outage, and must hold
+    up neither the others nor the end of the process, which may come in the middle of it.
     """
 
     run: Callable[[datetime], object]
@@ -81,7 +84,7 @@ async def tick_forever() -> None:
     """Run each job when it is due; one that fails is logged and tried again next time."""
     todo = jobs()
     slow, quick = [job for job in todo if job.is_slow], [job for job in todo if not job.is_slow]
-    await asyncio.gather(_tick(quick), _tick(slow))
+    await asyncio.gather(_tick(quick), *(_tick([job]) for job in slow))
 
 
 async def _tick(todo: list[Job]) -> None:
@@ -110,7 +113,35 @@ class Tick:
                 continue
             job.due_at = loop.time() + job.seconds
             try:
-                await in_pool(job.run, timezone.now())
+                await (_aside if job.is_slow else in_pool)(job.run, timezone.now())
             except Exception as error:
                 self.calm_at = loop.time() + CALM_SECONDS
                 log.error("the job %s failed", job.run.__name__, exc_info=error)
+
+
+async def _aside(run: Callable[[datetime], object], now: datetime) -> None:
+    """Run in a thread of its own, that nobody waits for when the process ends."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def tell(error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def work() -> None:
+        failure: BaseException | None = None
+        try:
+            run(now)
+        except Exception as error:
+            failure = error
+        finally:
+            connection.close()
+        with suppress(RuntimeError):  # the loop ended before we did
+            loop.call_soon_threadsafe(tell, failure)
+
+    threading.Thread(target=work, name="slow job", daemon=True).start()
+    await done

@@ -13,7 +13,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from institutions.models import Membership, StaffMail, User
 
@@ -108,17 +108,20 @@ def absent(duty: "Duty", to: Iterable[User], missing: int) -> None:
     for coordinator in to:
         with translation.override(coordinator.language):
             who = name_for(coordinator, duty.worker, duty.credited_to.name, {duty.credited_to_id})
-        lines: list[Text] = [gettext_lazy("%(who)s kan niet komen: %(when)s.")]
-        if missing:
-            lines.append(
-                gettext_lazy("Er zijn nu %(missing)s mensen te weinig om de chat te openen.")
+            shortage = ngettext(
+                "Er is nu %(missing)s hulpverlener te weinig om de chat te openen.",
+                "Er zijn nu %(missing)s hulpverleners te weinig om de chat te openen.",
+                missing,
             )
         put(
             coordinator,
             "absent",
             f"absent:{duty.pk}:{coordinator.pk}",
             subject=gettext_lazy("iemand kan niet komen, %(when)s"),
-            lines=lines,
+            lines=[
+                gettext_lazy("%(who)s kan niet komen: %(when)s."),
+                *([shortage] if missing else []),
+            ],
             words={"who": who, "missing": missing},
             span=_span(duty),
             page=f"roster/hours/{duty.hour_id}/",

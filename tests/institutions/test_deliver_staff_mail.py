@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from django.db import connection
+from django.db import connection, connections
 
 from institutions.jobs import BACK_OFF, LEASE, deliver_staff_mail, forget_old_mail
 from institutions.models import StaffMail, User
@@ -275,6 +276,29 @@ def test_a_process_killed_between_sending_and_committing_doubles_one_mail(
     assert len(postbox.taken) == 3
     assert len(set(postbox.ids)) == 2
     assert StaffMail.objects.filter(sent_at__isnull=False).count() == 2
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_four_processes_deliver_each_mail_once(postbox: Postbox, anna: User) -> None:
+    for number in range(12):
+        put(anna, f"event:{number}")
+    barrier = threading.Barrier(4)
+
+    def run() -> None:
+        try:
+            barrier.wait(20)
+            deliver_staff_mail(NOW)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(postbox.taken) == len(set(postbox.ids)) == 12
+    assert not StaffMail.objects.filter(sent_at__isnull=True).exists()
 
 
 def test_finished_mails_are_forgotten_after_three_months(anna: User) -> None:

@@ -1,10 +1,11 @@
 """The clock of the installation: what runs when, and what waits after an outage."""
 
 import asyncio
+import threading
 
 import pytest
 
-from klikvoor.tick import CALM_SECONDS, Job, Tick, jobs
+from klikvoor.tick import CALM_SECONDS, Job, Tick, jobs, tick_forever
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,3 +63,37 @@ async def test_a_job_runs_again_only_when_it_is_due() -> None:
     await tick.run_due()
     await tick.run_due()
     assert log == ["hourly"]
+
+
+async def test_what_waits_for_another_machine_holds_up_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A mail server that hangs must not keep the chat from opening."""
+    assert "deliver_staff_mail" in {job.run.__name__ for job in jobs() if job.is_slow}
+    log: list[str] = []
+    answer = threading.Event()
+    hanging = Job(lambda _now: answer.wait(30), 0, is_slow=True)
+    monkeypatch.setattr("klikvoor.tick.jobs", lambda: [hanging, named(log, "quick")])
+    ticking = asyncio.ensure_future(tick_forever())
+    try:
+        async with asyncio.timeout(10):
+            while len(log) < 2:
+                await asyncio.sleep(0.05)
+    finally:
+        answer.set()
+        ticking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ticking
+
+
+async def test_a_slow_job_that_fails_is_logged_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    log: list[str] = []
+    job = named(log, "mail", fails=True)
+    job.is_slow = True
+    tick = Tick([job])
+    await tick.run_due()
+    await tick.run_due()
+    assert log == ["mail", "mail"]
+    assert "RuntimeError" in caplog.text

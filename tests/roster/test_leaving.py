@@ -94,7 +94,7 @@ def test_five_minutes_before_the_start_candidates_are_asked_at_once(
     # The own coordinator hears who; and that nobody is there now.
     mail = StaffMail.objects.get(to=dirk)
     assert "Anna Voorbeeld kan niet komen" in mail.body
-    assert "1 mensen te weinig" in mail.body
+    assert "1 hulpverlener te weinig" in mail.body
     assert not mails_to(anna)
     # Whoever is asked is not told who is absent, and nobody is told why.
     assert not any("Anna" in mail.body for mail in StaffMail.objects.exclude(to=dirk))
