@@ -17,7 +17,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from chat.models import Conversation, Visitor
+from chat.models import Conversation, QuickReply, Visitor
 from institutions.models import Institution, Invitation, User
 from roster.models import ServiceLine
 from tests.people import (
@@ -52,6 +52,7 @@ class World:
     invitation: Invitation
     token: str
     line: ServiceLine
+    reply: QuickReply
 
     def browser(self, person: str) -> Client:
         client = Client(headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"})
@@ -109,6 +110,7 @@ def world(
         invitation=invitation,
         token=token,
         line=line,
+        reply=QuickReply.objects.create(shortcut="Hello", text="Hello!"),
     )
 
 
@@ -180,10 +182,21 @@ ADDRESSES: dict[str, Address] = {
     ),
     "privacy": Address(EVERYBODY),
     "brand_css": Address(EVERYBODY),
+    "sites": Address(PLATFORM),
+    "new_site": Address(PLATFORM, PLATFORM),
+    "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
     # chat
     "desk": Address(WORKER, WORKER),
     # Staff look; the platform opens and closes by hand.
-    "today": Address(STAFF, row("login", workers="no", coordinators="no", dirk="in", ines="mfa")),
+    "today": Address(STAFF, PLATFORM),
+    "replies": Address(COORDINATOR),
+    "new_reply": Address(COORDINATOR, COORDINATOR),
+    "reply": Address(
+        # The platform's own: other coordinators do not hear that it is there.
+        row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa"),
+        row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa"),
+        kwargs=lambda world: {"pk": world.reply.pk},
+    ),
     # roster
     "roster_week": Address(STAFF, STAFF_NOT_LIKE_THIS),
     "roster_month": Address(STAFF, STAFF_NOT_LIKE_THIS),
@@ -277,6 +290,11 @@ ADDRESSES: dict[str, Address] = {
     "person": Address(OF_ZUID, OF_ZUID, kwargs=about_anna),
     "do_to_person": Address(
         NOT_LIKE_THIS, OF_ZUID, kwargs=lambda world: {**about_anna(world), "deed": "disable"}
+    ),
+    "institutions": Address(PLATFORM),
+    "new_institution": Address(PLATFORM, PLATFORM),
+    "institution": Address(
+        PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.chat.institution_id}
     ),
     "audit": Address(COORDINATOR),
     "invitation": Address(NOBODY, NOBODY),
