@@ -15,6 +15,8 @@ from roster.models import ConsultationHour, CoverRequest, Duty, ServiceLine
 
 # How far the list of free seats looks, and how far when asked for more.
 WEEKS, MORE_WEEKS = 4, 13
+# So many questions of colleagues stand open on the page; the others one press further.
+FIRST = 8
 
 
 @require_safe
@@ -24,11 +26,13 @@ def my_duties(request: HttpRequest) -> HttpResponse:
     staff: Staff = request.staff  # type: ignore[attr-defined]
     now = timezone.now()
     duties = mine.my_duties(staff, now)
+    asked = mine.asked(staff, now, duties)
     context = {
-        "now": now,
         "soon": [one for one in duties if one.is_soon],
         "later": [one for one in duties if not one.is_soon],
-        "asked": mine.asked(staff, now, duties),
+        "asked": asked[:FIRST],
+        "asked_more": asked[FIRST:],
+        "asked_count": len(asked),
         "claims": mine.claims(staff),
         "step_ins": mine.step_ins(staff, now),
         "away": mine.away(staff, now),

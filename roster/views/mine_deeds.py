@@ -227,11 +227,14 @@ def _claim(request: HttpRequest, staff: Staff, asked: CoverRequest, now: datetim
 @require_POST
 @worker_required
 def claim_hours(request: HttpRequest, pk: int) -> HttpResponse:
-    """Ask for other minutes than were measured; a coordinator decides."""
+    """Ask for other minutes than were measured, or not any more; a coordinator decides."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
     entry = get_object_or_404(HoursEntry.objects.filter(duty__worker=staff.user), pk=pk)
     form = ClaimHoursForm(request.POST)
-    if form.is_valid():
+    if request.POST.get("action") == "withdraw":
+        done = _("Je correctie is ingetrokken.")
+        _do(request, lambda: entry.withdraw(staff.user), done)
+    elif form.is_valid():
         done = _("Je correctie is verstuurd. Een coördinator kijkt ernaar.")
         _do(request, lambda: entry.claim(staff.user, form.cleaned_data["total"]), done)
     else:

@@ -246,6 +246,19 @@ def test_a_colleague_takes_it_over(line: ServiceLine, anna: User, bilal: User) -
     assert of(duty).status == "replaced"
 
 
+def test_what_was_taken_over_goes_back_to_who_gave_it(
+    line: ServiceLine, anna: User, bilal: User
+) -> None:
+    duty = make_duty(line, anna, in_days(3))
+    asked = duty.ask_cover(anna, kind="give_away")
+    post(bilal, "roster_do_request", asked.pk, "claim")
+
+    post(bilal, "roster_do_duty", Duty.objects.active().get(worker=bilal).pk, "release")
+
+    assert of(duty).status == "cover_wanted"
+    assert CoverRequest.objects.open().exists()
+
+
 def test_somebody_of_another_institution_reads_no_name(
     line: ServiceLine, anna: User, carla: User
 ) -> None:
@@ -474,6 +487,16 @@ def test_hours_are_shown_and_corrected(entry: HoursEntry, anna: User) -> None:
     assert "je vroeg 2 uur" in answer.content.decode()
     entry.refresh_from_db()
     assert (entry.state, entry.claimed_minutes) == ("claimed", 120)
+
+
+def test_a_correction_is_taken_back_before_it_is_decided(entry: HoursEntry, anna: User) -> None:
+    entry.claim(anna, 120)
+    assert "Trek je correctie in" in get(anna, HOURS)
+
+    post(anna, "roster_claim_hours", entry.pk, action="withdraw")
+
+    entry.refresh_from_db()
+    assert (entry.state, entry.claimed_minutes) == ("measured", None)
 
 
 @pytest.mark.parametrize(
