@@ -1,8 +1,8 @@
-"""When workers can and want to be on duty: their own words held against hours.
+"""When workers can and want to be on duty: their own words held against many hours at once.
 
-Who says nothing can be asked for any hour. Who names times at which they can is asked for those
-only. "Cannot" goes before "can", whatever was said first; an hour must lie wholly within a time at
-which somebody can, and is preferred when it lies wholly within one they like.
+Who says nothing can be asked for any hour; who names times at which they can is asked for those
+only, and for what they like. "Cannot" goes before all else. An hour must lie wholly within a time at
+which somebody can, and is preferred when it lies wholly within one that they like.
 """
 
 from bisect import bisect_left, bisect_right
@@ -93,10 +93,11 @@ def _note(said: _Said, one: Availability, first: date, last: date) -> None:
     if one.kind == Availability.Kind.UNAVAILABLE:
         said.cannot += spans
         return
-    said.is_choosy = True
     said.can += spans
     if one.kind == Availability.Kind.PREFERRED:
         said.likes += spans
+    else:
+        said.is_choosy = True
 
 
 def _spans(one: Availability, first: date, last: date) -> Iterable[Span]:
