@@ -39,7 +39,10 @@ $(SETTINGS): | .venv/run.stamp
 
 # --- Testing it ---------------------------------------------------------------------------------
 
-test: test-sqlite test-postgresql ## All tests: on SQLite with browsers, then on PostgreSQL and Redis
+# Both at once: most of the time a test waits for a clock, a browser or a disk.
+test: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## All tests: on SQLite with browsers, and on PostgreSQL and Redis
+	@echo "Testing on SQLite, and on PostgreSQL; each tells when it is done"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-sqlite test-postgresql
 
 check: lint test ## Everything that CI asks: lint, then test
 

@@ -1,7 +1,7 @@
 """Sockets: accept, hand frames to a peer, write what the peer sends. No rule lives here.
 
-One strict base for both kinds. It replaces Channels' loop for two reasons, both measured in
-docs/performance.md: Channels' `dispatch` sends every event through the process's one shared thread,
+One strict base for both kinds. It replaces Channels' loop for two reasons
+(docs/decisions/0002-hot-path.md): Channels' `dispatch` sends every event through the process's one shared thread,
 so a slow query anywhere stops every chat; and a channel-layer subscription per socket makes the
 in-memory layer walk all sockets for every message. Whatever happens inside a command, the socket
 answers with an error of ours and never dies with 1011.

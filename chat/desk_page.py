@@ -39,7 +39,7 @@ TEXTS = {
     "urgency_now": _("nu hulp nodig"),
     "urgency_soon": _("liefst snel"),
     "urgency_normal": _("gewoon"),
-    "place": _("plek {n}"),
+    "place": _("nummer {n}"),
     "waits_now": _("net binnen"),
     "waits": _("wacht {n} min"),
     "handed_over": _("Overgedragen door een collega"),

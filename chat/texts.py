@@ -12,7 +12,7 @@ REFUSALS = {
     "taken": _("Iemand anders was je voor."),
     "cap": _("Je hebt al zoveel gesprekken als je wilde."),
     "urgent": _("Je hebt al een gesprek met spoed."),
-    "not_available": _("Je bent nog niet aan het werk op deze plek. Probeer het zo opnieuw."),
+    "not_available": _("Je bent nog niet aanwezig op je werkplek. Probeer het zo opnieuw."),
     "colleague_absent": _("Deze collega is nu niet beschikbaar."),
     "forbidden": _("Dit gesprek is niet (meer) van jou."),
     "id_reused": _("Dit bericht kon niet worden bewaard. Typ het opnieuw."),

@@ -110,7 +110,9 @@ def _withdraw(request: HttpRequest, line: ServiceLine, staff: Staff) -> None:
         _tell(line)
         messages.success(request, _("Het rooster bepaalt weer of de chat open is."))
     else:
-        messages.info(request, _("Dat was al voorbij. Het rooster bepaalt of de chat open is."))
+        messages.info(
+            request, _("De chat stond niet meer met de hand open of dicht. Het rooster bepaalt.")
+        )
 
 
 def _tell(line: ServiceLine) -> None:

@@ -2,11 +2,14 @@
 
 from django.urls import path
 
-from chat import desk_page, today, views
+from chat import desk_page, replies, today, views
 
 urlpatterns = [
     path("visit/frames/", views.visit_frames, name="visit_frames"),
     path("desk/", desk_page.desk, name="desk"),
     path("roster/today/", today.today, name="today"),
+    path("desk/replies/", replies.replies, name="replies"),
+    path("desk/replies/new/", replies.reply, name="new_reply"),
+    path("desk/replies/<int:pk>/", replies.reply, name="reply"),
     path("desk/frames/", views.desk_frames, name="desk_frames"),
 ]

@@ -28,23 +28,23 @@ TEXTS = {
     "returned": _("Je wacht op een andere hulpverlener"),
     "active": _("Je praat met {name}"),
     "ended": _("Het gesprek is klaar"),
-    "gone": _("Je staat niet meer in de rij"),
+    "gone": _("Je staat niet meer in de wachtrij"),
     "place_first": _("Je bent als eerste aan de beurt."),
     "place": _("Je bent nummer {place}."),
     "wait_now": _("Er komt zo iemand bij je."),
     "wait": _("Het duurt ongeveer {minutes} minuten."),
     "wait_unknown": _("We weten nog niet hoe lang het duurt."),
-    "why_urgent": _("Iemand met spoed ging voor. Daarom sta je nu op plek {place}."),
+    "why_urgent": _("Iemand met spoed ging voor. Daarom ben je nu nummer {place}."),
     # What happened
     "joined": _("{name} is er. Je kunt nu praten."),
     "handed_over": _(
         "{name} vraagt een collega om verder te gaan. Je blijft gewoon hier. "
-        "Je collega kan lezen wat jullie schreven."
+        "Die collega kan lezen wat jullie schreven."
     ),
     "worker_lost": _("{name} is even weg. Je gaat terug naar de wachtrij, bijna vooraan."),
     "ended_by_worker": _("{name} heeft het gesprek afgesloten."),
     "ended_by_you": _("Je hebt het gesprek gestopt."),
-    "ended_lost": _("Je was een tijd weg. Daarom sta je niet meer in de rij."),
+    "ended_lost": _("Je was een tijd weg. Daarom sta je niet meer in de wachtrij."),
     "ended_closing_time": _("Het spreekuur is voorbij. Het lukte ons niet op tijd. Dat spijt ons."),
     "ended_other": _("Het gesprek is gestopt."),
     # Messages

@@ -31,6 +31,29 @@ class MeForm(forms.ModelForm):
             del self.fields["chat_cap"]
 
 
+class InstitutionForm(forms.ModelForm):
+    """What the platform decides about an institution."""
+
+    class Meta:
+        model = Institution
+        fields = (
+            "name",
+            "retention_days",
+            "school_region",
+            "active_from",
+            "active_until",
+            "is_active",
+        )
+        labels = {
+            "name": _("Naam"),
+            "is_active": _("Doet mee"),
+        }
+        widgets = {
+            "active_from": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+            "active_until": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        }
+
+
 class PersonForm(forms.ModelForm):
     """What a coordinator may change about a person."""
 
@@ -96,7 +119,7 @@ class InviteForm(forms.ModelForm):
             "chat_name": _("Zo ziet een jongere deze persoon. Vaak de voornaam."),
             "institution": "",
         }
-        labels = {"institution": _("instelling")}
+        labels = {"institution": _("Instelling")}
 
     def __init__(self, *args: Any, staff: Staff, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from institutions.views import invitation, me, people
+from institutions.views import invitation, me, people, setup
 
 urlpatterns = [
     path("", me.home, name="staff_home"),
@@ -18,6 +18,9 @@ urlpatterns = [
     ),
     path("people/<int:pk>/", people.person, name="person"),
     path("people/<int:pk>/<slug:deed>/", people.do_to_person, name="do_to_person"),
+    path("institutions/", setup.institutions, name="institutions"),
+    path("institutions/new/", setup.institution, name="new_institution"),
+    path("institutions/<int:pk>/", setup.institution, name="institution"),
     path("audit/", people.audit, name="audit"),
     path("invitation/", invitation.invitation, name="invitation"),
     path("invitation/<str:token>/", invitation.invitation_link, name="invitation_link"),

@@ -75,7 +75,7 @@ class Reason(TextChoices):
     STAFFED = "staffed", gettext_lazy("Er zitten genoeg mensen klaar.")
     NO_PLACE_FREE = (
         "no_place_free",
-        gettext_lazy("Alle plekken zijn bezet. Wie nu komt, wacht in de wachtrij."),
+        gettext_lazy("Iedereen is in gesprek. Wie nu komt, wacht in de wachtrij."),
     )
     QUEUE_FULL = (
         "queue_full",
@@ -238,7 +238,7 @@ class Opening:
         return _("De chat is open tot %(when)s.") % {"when": self._when(self.until, short=True)}
 
     def _when(self, moment: datetime, *, short: bool = False) -> str:
-        """`vandaag om 19:00`, `morgen om 19:00`, `op dinsdag 3 maart om 19:00`; short: `19:00`."""
+        """`vandaag om 19:00`, `morgen om 19:00`, `dinsdag 3 maart om 19:00`; short: `19:00`."""
         local, today = moment.astimezone(self.zone), self.now.astimezone(self.zone)
         time = f"{local:%H:%M}"
         if short and moment - self.now <= _SAME_NIGHT:
@@ -248,7 +248,7 @@ class Opening:
         if local.date() == today.date() + timedelta(days=1):
             return _("morgen om %(time)s") % {"time": time}
         day = date_format(local, "l j F")
-        return _("op %(day)s om %(time)s") % {"day": day, "time": time}
+        return _("%(day)s om %(time)s") % {"day": day, "time": time}
 
 
 def label(state: str, reason: str) -> str:

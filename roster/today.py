@@ -103,7 +103,7 @@ def today_of(line: ServiceLine, now: datetime, staff: Staff) -> Today:
     )
     duties = list(
         Duty.objects.active()
-        .filter(hour__in=hours)
+        .filter(hour__in=hours, hour__status=ConsultationHour.Status.PLANNED)
         .select_related("worker", "credited_to")
         .order_by("seat__no")
     )

@@ -1,9 +1,12 @@
 from django.urls import path
 
-from triage import views
+from triage import sites, views
 
 urlpatterns = [
     path("", views.visit, name="visit"),
     path("privacy/", views.privacy, name="privacy"),
+    path("staff/sites/", sites.sites, name="sites"),
+    path("staff/sites/new/", sites.site, name="new_site"),
+    path("staff/sites/<int:pk>/", sites.site, name="site"),
     path("brand.css", views.brand_css, name="brand_css"),
 ]

@@ -51,7 +51,7 @@ TEXTS = {
     ),
     "stale": _("Je was al verder dan de pagina die je zag. Dit is waar je nu bent."),
     "ended": _("Dit gesprek is al afgelopen."),
-    "still_busy": _("Je gesprek is nog bezig. Stop het eerst als je opnieuw wilt beginnen."),
+    "still_busy": _("Je gesprek loopt nog. Stop het eerst als je opnieuw wilt beginnen."),
 }
 
 

@@ -74,7 +74,7 @@ class Conversation(models.Model):
         REFERRED = "referred", _("doorverwezen")
         VISITOR_LEFT = "visitor_left", _("jongere is weg")
         TIME = "time", _("het spreekuur is voorbij")
-        MISUSE = "misuse", _("misbruik")
+        MISUSE = "misuse", _("misbruik van de chat")
         BY_VISITOR = "by_visitor", _("jongere stopte het gesprek")
 
     class ContactKind(models.TextChoices):
@@ -92,14 +92,14 @@ class Conversation(models.Model):
         # The ten groups of Child Helpline International, and "unknown" for contacts without one.
         MISSING = "missing", _("weg van huis of vermist")
         VIOLENCE = "violence", _("geweld of misbruik")
-        MENTAL_HEALTH = "mental_health", _("hoe ik me voel")
-        PHYSICAL_HEALTH = "physical_health", _("mijn lijf en gezondheid")
+        MENTAL_HEALTH = "mental_health", _("gevoel")
+        PHYSICAL_HEALTH = "physical_health", _("lijf en gezondheid")
         ACCESS = "access", _("hulp of geld nodig")
         DISCRIMINATION = "discrimination", _("buitengesloten worden")
         FAMILY = "family", _("thuis en familie")
         PEERS = "peers", _("vrienden en verkering")
         EDUCATION = "education", _("school en werk")
-        SEXUALITY = "sexuality", _("seks en wie ik ben")
+        SEXUALITY = "sexuality", _("seks en identiteit")
         UNKNOWN = "unknown", _("iets anders")
 
     LIVE = (Status.WAITING, Status.ACTIVE)

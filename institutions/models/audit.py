@@ -43,6 +43,11 @@ ROSTER = {
     "hours_approved": _("uren goedgekeurd"),
     "hours_rejected": _("uren niet goedgekeurd"),
 }
+SETTINGS = {
+    "institution": _("instelling"),
+    "site": _("site"),
+    "reply": _("snel antwoord"),
+}
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
@@ -51,7 +56,7 @@ CONVERSATIONS = {
     "referred": _("doorverwezen"),
     "visitor_left": _("jongere is weg"),
     "time": _("het spreekuur is voorbij"),
-    "misuse": _("misbruik"),
+    "misuse": _("misbruik van de chat"),
 }
 
 
@@ -90,6 +95,7 @@ class AuditEvent(models.Model):
         ENABLE = "enable", _("aangezet")
         END_SIGN_INS = "end_sign_ins", _("overal uitgelogd")
         RESET_MFA = "reset_mfa", _("tweede stap gewist")
+        SETTINGS = "settings", _("inrichting veranderd")
         ROSTER = "roster", _("rooster veranderd")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
@@ -129,6 +135,8 @@ class AuditEvent(models.Model):
             role, number = words
             sentence = _("als %(role)s, uitnodiging %(number)s")
             return str(sentence) % {"role": ROLES.get(role, role), "number": number}
+        if self.verb == self.Verb.SETTINGS and words:
+            return str(SETTINGS.get(words[0], self.detail))
         if self.verb == self.Verb.CHANGE:
             return ", ".join(str(FIELDS.get(word, word)) for word in words)
         if self.verb == self.Verb.FORCE and len(words) == 3:

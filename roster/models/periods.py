@@ -225,7 +225,7 @@ class RosterPeriod(Moving):
     def news(self, now: datetime | None = None) -> list[News]:
         """What publishing now would tell, one item for each duty: `worker` is to whom.
 
-        Of a duty that is given back the row does not say by whom, so who did that reads it too.
+        What a worker or a coordinator did to a duty of a public plan was told when they did it.
         """
         now = now or timezone.now()
         last = self.versions.last()
@@ -236,15 +236,21 @@ class RosterPeriod(Moving):
             .order_by("start", "pk")
         )
         added = duties.active().exclude(pk__in=known)
-        if last:
-            added = added.filter(source=Duty.Source.PROPOSAL)
+        if last is None:
+            return [News(duty.worker, What.ADDED, new=_span(duty)) for duty in added]
+        applied = self.proposals.filter(state="applied", applied_at__gte=last.published_at)
+        taken = set(applied.values_list("lines__seat", "lines__previous_worker"))
         lost = duties.filter(pk__in=known, status=Duty.Status.RELEASED)
         return [
             *(
-                News(duty.worker, What.NEW if last else What.ADDED, new=_span(duty))
-                for duty in added
+                News(duty.worker, What.NEW, new=_span(duty))
+                for duty in added.filter(source=Duty.Source.PROPOSAL)
             ),
-            *(News(duty.worker, What.REMOVED, old=_span(duty)) for duty in lost),
+            *(
+                News(duty.worker, What.REMOVED, old=_span(duty))
+                for duty in lost
+                if (duty.seat_id, duty.worker_id) in taken
+            ),
         ]
 
     def _snapshot(self) -> list[dict[str, Any]]:

@@ -441,4 +441,4 @@ def measured_minutes(duty: Duty) -> int:
     planned = duty.minutes
     missed = planned - minutes
     is_all = there and missed <= min(CLOSE_ENOUGH, planned // 6)
-    return planned if is_all else min(minutes, planned)
+    return planned if is_all else minutes

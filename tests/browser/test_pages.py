@@ -248,7 +248,7 @@ async def test_the_pages_after_it_are_accessible(
     await page.get_by_role("button", name="Sla alles over").click()
     await expect(page.get_by_role("heading", name="Je wacht op")).to_be_visible()
     for change, heading in (
-        ("status = 'abandoned', ended_at = created_at", "Je bent uit de rij"),
+        ("status = 'abandoned', ended_at = created_at", "Je bent uit de wachtrij"),
         ("status = 'closed'", "Het gesprek is klaar"),
         ("feedback_heard = 4", "Dank je wel"),
     ):

@@ -14,7 +14,17 @@ from chat.queue import opening_of
 from institutions.models import Brand, Institution, Membership, User
 from klikvoor.demo import keep_colleagues_present
 from klikvoor.demo.plan import OPEN_FOR
-from roster.models import ConsultationHour, Duty, HoursRule, OpenOverride, Presence, ServiceLine
+from roster.models import (
+    ConsultationHour,
+    CoverRequest,
+    Duty,
+    HoursRule,
+    OpenOverride,
+    Presence,
+    RosterPeriod,
+    Seat,
+    ServiceLine,
+)
 from roster.opening import Opening, Reason, State
 from triage.models import Questionnaire
 
@@ -115,6 +125,30 @@ def test_a_second_start_adds_nothing(demo: None) -> None:
         before = rows()
         fill()
         assert rows() == before
+
+
+def test_there_is_a_published_period_with_a_plan(demo: None) -> None:
+    with time_machine.travel(MOMENTS[0], tick=False):
+        fill()
+        line = ServiceLine.objects.get()
+        period = line.periods.get()
+        assert (period.state, period.versions.count()) == ("published", 1)
+        assert period.first_date <= line.today(timezone.now()) < period.last_date
+        owed = Seat.objects.filter(hour__period=period).values("owed_by")
+        assert owed.exclude(owed_by=None).distinct().count() == 3
+        assert CoverRequest.objects.get().state == "open"
+    # When it is over, the next one begins on the day after it.
+    with time_machine.travel(MOMENTS[0] + timedelta(days=20), tick=False):
+        assert fill().admits
+        assert line.periods.count() == 2
+        assert line.periods.last().is_public
+
+
+def test_a_draft_that_somebody_tried_does_not_close_the_chat(demo: None) -> None:
+    with time_machine.travel(MOMENTS[0], tick=False):
+        fill()
+        RosterPeriod.objects.update(state="draft", published_at=None)
+        assert fill().admits
 
 
 def test_a_later_start_makes_the_same_hour_longer(demo: None) -> None:

@@ -343,7 +343,7 @@ SENTENCES = {
     "De chat gaat zo open.": {"now": START, "present": NOBODY, "was": State.SOON},
     "De chat is nu dicht. De chat opent vandaag om 19:00.": {"now": LONG_BEFORE},
     "De chat is nu dicht. De chat opent morgen om 19:00.": {"now": END + minutes(1)},
-    "De chat is nu dicht. De chat opent op dinsdag 3 maart om 19:00.": {
+    "De chat is nu dicht. De chat opent dinsdag 3 maart om 19:00.": {
         "now": START - timedelta(days=5)
     },
     "De chat is nu dicht.": {"hours": ()},

@@ -7,7 +7,15 @@ import pytest
 
 from institutions.models import Institution, StaffMail, User
 from roster.jobs import move_periods
-from roster.models import ConsultationHour, Duty, RosterPeriod, RosterRefused, ServiceLine
+from roster.models import (
+    ConsultationHour,
+    Duty,
+    Proposal,
+    ProposalLine,
+    RosterPeriod,
+    RosterRefused,
+    ServiceLine,
+)
 from tests.roster.making import HOUR, MONDAY, NOW, make_hour, make_period
 from tests.roster.planning import BEFORE, mails_to, make_rule, publish, put_on
 
@@ -196,16 +204,26 @@ def test_published_again_only_who_won_or_lost_a_duty_is_told(
     dirk: User,
 ) -> None:
     put_on(hour, anna, zuid)
-    lost = put_on(hour, bilal, zuid)
+    lost, given_back = put_on(hour, bilal, zuid), put_on(hour, dirk, zuid)
     period.publish(dirk, now=BEFORE)
     StaffMail.objects.all().delete()
-    Duty.objects.filter(pk=lost.pk).update(status="released")
-    put_on(hour, carla, maas, source="proposal")
+    Duty.objects.filter(pk__in=[lost.pk, given_back.pk]).update(status="released")
+    put_on(hour, carla, maas, source="proposal", seat=lost.seat)
+    applied = {"state": "applied", "ready_at": NOW, "applied_at": NOW, "applied_by": dirk}
+    proposal = Proposal.objects.create(period=period, author=dirk, input_hash="0" * 64, **applied)
+    ProposalLine.objects.create(
+        proposal=proposal,
+        seat=lost.seat,
+        worker=carla,
+        credited_to=maas,
+        previous_worker=bilal,
+        reason="best",
+    )
     told = {item.worker: item.what for item in period.news(BEFORE)}
     assert told == {bilal: "removed", carla: "new"}
     version = period.publish(dirk, now=BEFORE)
     assert (version.number, len(version.snapshot)) == (2, 2)
-    assert not mails_to(anna)
+    assert not mails_to(anna, dirk)
     assert "Niet meer van jou" in mails_to(bilal)[0]
     assert "Nieuw: maandag" in mails_to(carla)[0]
 

@@ -156,6 +156,24 @@ def test_filled_seats_stay_also_above_the_new_maximum(
     assert (hour.max_staff, hour.duties.active().count(), hour.seats.count()) == (2, 2, 2)
 
 
+def test_exceptions_of_a_rule_go_on_for_the_changed_one(
+    line: ServiceLine, hours: dict[date, ConsultationHour], dirk: User
+) -> None:
+    rule = line.rules.get()
+    closed = make_exception(line, rule=rule, last_date=LAST, public_reason="Verbouwing")
+    assert closed.confirm(dirk) == 4
+    new = rule.change(dirk, NEXT, weekdays=[0, 2, 4])
+    assert not line.hours.planned().exists()
+    assert new.hours.count() == 2
+    new.generate(NEXT, LAST)
+    friday = hour_on(line, NEXT + timedelta(days=4))
+    assert (friday.status, friday.public_reason) == ("cancelled", "Verbouwing")
+    assert set(line.exceptions.values_list("rule", "first_date", "last_date", "state")) == {
+        (rule.pk, MONDAY, NEXT - timedelta(days=1), "confirmed"),
+        (new.pk, NEXT, LAST, "confirmed"),
+    }
+
+
 def test_a_rule_that_changes_on_a_change_night(line: ServiceLine, dirk: User) -> None:
     """Sunday 29 March has no 02:30: an hour at that time begins after the jump, or is not there."""
     sunday = date(2026, 3, 29)
@@ -357,6 +375,23 @@ def test_a_school_holiday_over_new_year_is_one_suggestion(line: ServiceLine) -> 
 
 
 # --- The generator -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("saturday", "minutes"), [(date(2026, 3, 28), 180), (date(2026, 10, 24), 300)], ids=str
+)
+def test_a_night_hour_lasts_what_the_clock_makes_of_it(
+    line: ServiceLine, dirk: User, saturday: date, minutes: int
+) -> None:
+    """From 23:00 to 03:00 is four hours on the wall; generated or changed afterwards, it is one."""
+    night = {"weekdays": [5], "local_start": time(23), "local_end": time(3)}
+    made = make_rule(line, **night)
+    moved = make_rule(line, weekdays=[5])
+    for rule in (made, moved):
+        rule.generate(saturday - timedelta(days=7), saturday)
+    new = moved.change(dirk, saturday - timedelta(days=7), **night)
+    for rule in (made, new):
+        assert [hour.minutes for hour in rule.hours.order_by("start")] == [240, minutes]
 
 
 def test_hours_know_their_period_and_reach_its_end(line: ServiceLine) -> None:

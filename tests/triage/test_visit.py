@@ -26,7 +26,7 @@ def test_the_first_page_says_until_when_and_sets_no_cookie(
     assert response.status_code == 200
     assert "De chat is open tot" in text
     assert "Begin met chatten" in text
-    assert "Uiterlijk 30 dagen na het einde wissen we het" in text
+    assert "We wissen het binnen 30 dagen na het einde" in text
     assert "0800-2000" in text
     assert "0800-0432" in text
     assert not response.cookies

@@ -99,7 +99,7 @@ def test_leaving_the_queue_abandons_and_a_second_click_says_so(
     waiting_conversation: Conversation, visitor: Visitor
 ) -> None:
     browser = visitor_browser(visitor)
-    assert "Je bent uit de rij" in go(browser, "leave")
+    assert "Je bent uit de wachtrij" in go(browser, "leave")
     waiting_conversation.refresh_from_db()
     assert waiting_conversation.status == Conversation.Status.ABANDONED
     with nothing_changes():
@@ -130,7 +130,7 @@ def test_leaving_at_the_moment_of_a_claim_ends_the_chat(
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
-        ("left", "Je bent uit de rij"),
+        ("left", "Je bent uit de wachtrij"),
         ("lost", "Je was een tijdje weg"),
         ("closing_time", "Het lukte vandaag niet meer"),
     ],
@@ -197,7 +197,7 @@ def test_a_chat_that_goes_on_cannot_be_begun_anew(
     with nothing_changes():
         response = act(visitor_browser(visitor), "new")
     assert response.status_code == 409
-    assert "Je gesprek is nog bezig" in text_of(response)
+    assert "Je gesprek loopt nog" in text_of(response)
 
 
 def test_starting_again_after_a_chat_needs_the_button_for_it(after_chat: Client) -> None:
