@@ -527,6 +527,12 @@ class PostingForm(forms.Form):
         return data
 
 
+class CarryForm(forms.Form):
+    """How much of a balance goes along to the next period, at most."""
+
+    hours = forms.IntegerField(label=_("Hoogstens, in uren"), min_value=0, max_value=10_000)
+
+
 def told_period(period: RosterPeriod) -> str:
     first, last = (date_format(day, "j F Y") for day in (period.first_date, period.last_date))
     return f"{first} – {last}"

@@ -56,6 +56,7 @@ urlpatterns = [
     path("periods/", periods.periods, name="roster_periods"),
     path("periods/<int:pk>/", periods.period, name="roster_period"),
     path("periods/<int:pk>/shares/", periods.shares, name="roster_shares"),
+    path("periods/<int:pk>/carry/", periods.carry, name="roster_carry"),
     path("periods/<int:pk>/deal/", periods.deal, name="roster_deal"),
     path("periods/<int:pk>/proposal/", proposals.proposals, name="roster_proposals"),
     path(

@@ -1,10 +1,11 @@
-"""When workers can and want to be on duty: their own words held against hours.
+"""When workers can and want to be on duty: their own words held against many hours at once.
 
-Who says nothing can be asked for any hour. Who names times at which they can is asked for those
-only. "Cannot" goes before "can", whatever was said first; an hour must lie wholly within a time at
-which somebody can, and is preferred when it lies wholly within one they like.
+Who says nothing can be asked for any hour; who names times at which they can is asked for those
+only, and for what they like. "Cannot" goes before all else. An hour must lie wholly within a time at
+which somebody can, and is preferred when it lies wholly within one that they like.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +14,33 @@ from zoneinfo import ZoneInfo
 
 from roster.models import Absence, Availability, ConsultationHour
 from roster.proposals.problem import Wish
-from roster.time import days, span
+from roster.time import span
 
 Span = tuple[datetime, datetime]
+
+
+class Times:
+    """Spans put together: sorted, and those that touch are one. Made once, asked often."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self.starts: list[datetime] = []
+        self.ends: list[datetime] = []
+        for start, end in sorted(spans):
+            if self.ends and start <= self.ends[-1]:
+                self.ends[-1] = max(self.ends[-1], end)
+            else:
+                self.starts.append(start)
+                self.ends.append(end)
+
+    def touch(self, hour: ConsultationHour) -> bool:
+        """Whether any of it is in the hour."""
+        last = bisect_left(self.starts, hour.end) - 1
+        return last >= 0 and self.ends[last] > hour.start
+
+    def hold(self, hour: ConsultationHour) -> bool:
+        """Whether the whole hour is in it."""
+        last = bisect_right(self.starts, hour.start) - 1
+        return last >= 0 and self.ends[last] >= hour.end
 
 
 @dataclass
@@ -28,16 +53,20 @@ class _Said:
     absent: list[tuple[date, date]] = field(default_factory=list)
     is_choosy: bool = False
 
-    def wish(self, hour: ConsultationHour) -> Wish:
-        if any(first <= hour.local_date <= last for first, last in self.absent):
-            return Wish.UNAVAILABLE
-        if any(start < hour.end and hour.start < end for start, end in self.cannot):
-            return Wish.UNAVAILABLE
-        if _is_within(hour, self.likes):
-            return Wish.PREFERRED
-        if not self.is_choosy or _is_within(hour, self.can):
-            return Wish.POSSIBLE
-        return Wish.UNAVAILABLE
+    def wishes(self, hours: Sequence[ConsultationHour]) -> dict[int, Wish]:
+        """The hours in which they can."""
+        cannot, can, likes = Times(self.cannot), Times(self.can), Times(self.likes)
+        found = {}
+        for hour in hours:
+            if self.absent and any(first <= hour.local_date <= last for first, last in self.absent):
+                continue
+            if cannot.touch(hour):
+                continue
+            if likes.hold(hour):
+                found[hour.pk] = Wish.PREFERRED
+            elif not self.is_choosy or can.hold(hour):
+                found[hour.pk] = Wish.POSSIBLE
+        return found
 
 
 def wishes_of(
@@ -56,14 +85,7 @@ def wishes_of(
     told = Availability.objects.filter(worker__in=workers)
     for one in (told.spans(start, end) | told.weekly(first, last)).order_by("pk"):
         _note(said[one.worker_id], one, first, last)
-    found: dict[int, dict[int, Wish]] = {}
-    for worker in workers:
-        mine = said[worker]
-        mine.can.sort()
-        mine.likes.sort()
-        wishes = {hour.pk: mine.wish(hour) for hour in hours}
-        found[worker] = {hour: wish for hour, wish in wishes.items() if wish}
-    return found
+    return {worker: said[worker].wishes(hours) for worker in workers}
 
 
 def _note(said: _Said, one: Availability, first: date, last: date) -> None:
@@ -71,10 +93,11 @@ def _note(said: _Said, one: Availability, first: date, last: date) -> None:
     if one.kind == Availability.Kind.UNAVAILABLE:
         said.cannot += spans
         return
-    said.is_choosy = True
     said.can += spans
     if one.kind == Availability.Kind.PREFERRED:
         said.likes += spans
+    else:
+        said.is_choosy = True
 
 
 def _spans(one: Availability, first: date, last: date) -> Iterable[Span]:
@@ -87,20 +110,8 @@ def _spans(one: Availability, first: date, last: date) -> Iterable[Span]:
         return
     zone = ZoneInfo(one.tz)
     begin = max(first - timedelta(days=1), one.valid_from or first - timedelta(days=1))
-    # Straight to the right weekday, and from there by weeks.
     begin += timedelta(days=(one.weekday - begin.weekday()) % 7)
-    for day in days(begin, min(last, one.valid_until or last)):
-        if day.weekday() == one.weekday:
-            yield span(day, one.local_start, one.local_end, zone)
-
-
-def _is_within(hour: ConsultationHour, spans: Iterable[Span]) -> bool:
-    """Whether the hour lies in these spans (sorted) together; two that adjoin count as one."""
-    reached = hour.start
-    for start, end in spans:
-        if start > reached:
-            break
-        reached = max(reached, end)
-        if reached >= hour.end:
-            return True
-    return False
+    until = min(last, one.valid_until or last)
+    while begin <= until:
+        yield span(begin, one.local_start, one.local_end, zone)
+        begin += timedelta(days=7)

@@ -14,13 +14,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from institutions.access import platform_required
 from institutions.models import Institution
 from roster import dealing, slots
-from roster.models import Proposal, RosterPeriod, RosterRefused, ServiceLine, ShareKey
+from roster.models import LedgerEntry, Proposal, RosterPeriod, RosterRefused, ServiceLine, ShareKey
 from roster.periods import Standing, parts, standing, told
-from roster.plan_forms import PeriodForm, SharesForm
+from roster.plan_forms import CarryForm, PeriodForm, SharesForm
 from roster.texts import refusal
 from roster.views.steering import attempt, line_of, page, staff_on
 
 TAB = "periods"
+OVER = (RosterPeriod.State.CLOSED, RosterPeriod.State.SETTLED)
 
 
 def period_of(pk: int) -> RosterPeriod:
@@ -90,6 +91,7 @@ def period(request: HttpRequest, pk: int) -> HttpResponse:
         proposal=proposal,
         news=news,
         version=found.versions.last(),
+        carry=CarryForm() if found.state in OVER else None,
         changes=changes,
     )
 
@@ -125,6 +127,25 @@ def move_period(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
         raise Http404
     verb, done = deeds[deed]
     attempt(request, lambda: verb(by), done)
+    return redirect("roster_period", pk)
+
+
+@require_POST
+@platform_required
+def carry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take the balances of a period that is over along to the next one, up to some hours."""
+    found = period_of(pk)
+    following = found.line.periods.filter(first_date__gt=found.last_date).first()
+    form = CarryForm(request.POST)
+    if following is None or not form.is_valid():
+        messages.error(request, _("Vul een aantal uren in. Er moet ook een volgende periode zijn."))
+        return redirect("roster_period", pk)
+    most = form.cleaned_data["hours"] * 60
+    attempt(
+        request,
+        lambda: LedgerEntry.carry(found, following, staff_on(request).user, most=most),
+        _("Meegenomen naar de volgende periode."),
+    )
     return redirect("roster_period", pk)
 
 

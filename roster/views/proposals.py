@@ -41,7 +41,8 @@ def proposals(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if proposal and proposal.state in (Proposal.State.READY, Proposal.State.APPLIED):
         show = request.GET.get("show")
-        context |= _read(proposal, show if show in SHOWS else SHOWS[0])
+        show = show if show in SHOWS else SHOWS[0]
+        context |= _read(proposal, show, request.GET.get("week", ""))
     return page(request, "period_proposal", period.line, TAB, **context)
 
 
@@ -106,34 +107,43 @@ class Row:
         return "moved" if self.line.is_change else "kept"
 
 
-def _read(proposal: Proposal, show: str) -> dict[str, Any]:
+def _read(proposal: Proposal, show: str, week: str) -> dict[str, Any]:
     """What the page says of a proposal that is ready; a constant number of queries."""
     lines = list(
         proposal.lines.select_related(
             "seat__hour", "seat__owed_by", "worker", "previous_worker", "credited_to"
         ).order_by("seat__hour__start", "seat__hour", "seat__no")
     )
-    rows = [_row(line) for line in lines]
-    kinds = Counter(row.kind for row in rows)
+    every = [_row(line) for line in lines]
+    kinds = Counter(row.kind for row in every)
     shown = [
         row
-        for row in rows
+        for row in every
         if show == "all"
         or (show == "empty" and row.kind == "empty")
         or (show == "changes" and row.kind in ("new", "moved", "empty"))
     ]
-    hours = [
-        (hour, list(some)) for hour, some in groupby(shown, key=lambda row: row.line.seat.hour)
-    ]
     weeks = [
-        (week, list(some))
-        for week, some in groupby(hours, key=lambda pair: pair[0].local_date.isocalendar()[:2])
+        (f"{year}-{number}", number, list(some))
+        for (year, number), some in groupby(
+            shown, key=lambda row: row.line.seat.hour.local_date.isocalendar()[:2]
+        )
     ]
+    names = [name for name, _number, _rows in weeks]
+    # One week at a time: a quarter has hundreds of seats. What stays empty is seen at once.
+    chosen = week if week in names else next(iter(names), "")
+    rows = (
+        shown if show == "empty" else next((some for name, _, some in weeks if name == chosen), [])
+    )
     is_ready = proposal.state == Proposal.State.READY
     return {
         "kinds": kinds,
         "show": show,
-        "weeks": weeks,
+        "weeks": [] if show == "empty" else weeks,
+        "week": chosen,
+        "hours": [
+            (hour, list(some)) for hour, some in groupby(rows, key=lambda row: row.line.seat.hour)
+        ],
         "is_outdated": is_ready and proposing.is_outdated(proposal),
         "after": _after(proposal.period, lines) if is_ready else None,
     }

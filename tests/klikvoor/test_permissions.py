@@ -135,11 +135,11 @@ NOT_LIKE_THIS = row("method")
 STAFF = row("login", workers="in", coordinators="in", ines="mfa")
 WORKER = row("login", workers="in", coordinators="no", ines="mfa")
 COORDINATOR = row("login", workers="no", coordinators="in", ines="mfa")
+PLATFORM = row("login", workers="no", coordinators="no", dirk="in", ines="mfa")
+# The same, about something that is not there.
+PLATFORM_NOTHING = PLATFORM | {"dirk": "hidden"}
 # About somebody or something of Zuid; the coordinator of Maas does not hear that it exists.
 OF_ZUID = COORDINATOR | {"greta": "hidden"}
-# What only the platform's coordinators do; and the same about something that is not there.
-PLATFORM = row("login", workers="no", coordinators="no", dirk="in", ines="mfa")
-PLATFORM_NOTHING = PLATFORM | {"dirk": "hidden"}
 # allauth's pages for whoever signed in with a second factor, or still has to make one.
 SIGNED_IN = row("login", workers="in", coordinators="in", ines="in")
 WITHOUT_HALF = EVERYBODY | {"ines": "mfa"}
@@ -245,6 +245,7 @@ ADDRESSES: dict[str, Address] = {
     "roster_periods": Address(PLATFORM, PLATFORM),
     "roster_period": Address(PLATFORM_NOTHING, kwargs=nothing),
     "roster_shares": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
+    "roster_carry": Address(NOT_LIKE_THIS, PLATFORM_NOTHING, kwargs=nothing),
     "roster_deal": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
     "roster_proposals": Address(PLATFORM_NOTHING, PLATFORM_NOTHING, kwargs=nothing),
     "roster_proposal_line": Address(

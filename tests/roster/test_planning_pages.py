@@ -414,6 +414,19 @@ def test_a_posting_sent_twice_posts_once_and_can_be_turned_back(
     assert "Kies aan wie" in post(client, "roster_post_entry", **data | {"other": "", "key": "d"})
 
 
+def test_a_balance_goes_along_to_the_next_period(
+    client: Client, entry: HoursEntry, line: ServiceLine, zuid: Institution, today: date, dirk: User
+) -> None:
+    old = entry.duty.hour.period
+    assert old is not None
+    assert "volgende periode zijn" in post(client, "roster_carry", old.pk, hours="1")
+    new = RosterPeriod.plan(line, today, today + timedelta(days=6), dirk)
+
+    assert "Meegenomen" in post(client, "roster_carry", old.pk, hours="1")
+
+    assert new.ledger.all().balances()[zuid.pk] == -60
+
+
 def test_costs_are_looked_at_first_and_then_kept(client: Client, entry: HoursEntry) -> None:
     period = entry.duty.hour.period
     assert period is not None

@@ -272,7 +272,9 @@ def test_shares_become_quotas(
         ([("possible", 10, 12)], Wish.UNAVAILABLE),
         ([("possible", 12, 23)], Wish.POSSIBLE),
         ([("preferred", 19, 20), ("preferred", 20, 23)], Wish.PREFERRED),
-        ([("preferred", 19, 20)], Wish.UNAVAILABLE),
+        ([("preferred", 19, 20)], Wish.POSSIBLE),
+        ([("possible", 10, 12), ("preferred", 18, 22)], Wish.PREFERRED),
+        ([("possible", 19, 20), ("preferred", 20, 21)], Wish.POSSIBLE),
         ([("preferred", 12, 23), ("unavailable", 20, 21)], Wish.UNAVAILABLE),
     ],
 )
