@@ -55,7 +55,9 @@ def end_waiting_after_hours(now: datetime) -> int:
     """Tell those who still wait half an hour after the end that today it will not happen."""
     ended = 0
     for line in ServiceLine.objects.all():
-        goes_on = line.hours.planned().published().filter(start__lte=now, end__gt=now - GRACE).exists()
+        goes_on = (
+            line.hours.planned().published().filter(start__lte=now, end__gt=now - GRACE).exists()
+        )
         if not goes_on and not OpenOverride.objects.holding(now).filter(line=line).exists():
             ended += _each(
                 Conversation.objects.waiting().filter(

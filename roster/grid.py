@@ -144,7 +144,9 @@ class Cell:
 
     @property
     def our_turn(self) -> int:
-        """Empty seats that the own institutions owe."""
+        """Empty seats that the own institutions owe, as long as the hour misses somebody."""
+        if not self.is_open:
+            return 0
         return sum(turn.count for turn in self.turns if turn.is_ours and turn.is_owed)
 
     @property

@@ -189,11 +189,23 @@ class HoursRule(Staffing):
             HoursRule.objects.filter(pk=old.pk).update(valid_until=first_date - timedelta(days=1))
             later = list(old.hours.filter(local_date__gte=first_date).select_related("line"))
             changing.lock(later)
+            old._hand_exceptions_to(new, first_date)
             tell(new.adopt(later, by, now), "hours_changed", f"rule:{new.pk}")
             if later:
                 new.generate(first_date, max(hour.local_date for hour in later))
         self.refresh_from_db()
         return new
+
+    def _hand_exceptions_to(self, new: "HoursRule", first_date: date) -> None:
+        """What was decided for this rule alone goes on for the new one, from its first day."""
+        for one in self.exceptions.filter(last_date__gte=first_date):
+            began = one.first_date
+            one.rule, one.first_date = new, max(began, first_date)
+            one.save(update_fields=["rule", "first_date"])
+            if began < first_date:
+                one.pk, one.rule = None, self
+                one.first_date, one.last_date = began, first_date - timedelta(days=1)
+                one.save(force_insert=True)
 
     def adopt(self, hours: Iterable[ConsultationHour], by: User, now: datetime) -> list[News]:
         """Take over hours of a rule that this one replaces; return what to tell.

@@ -156,6 +156,24 @@ def test_filled_seats_stay_also_above_the_new_maximum(
     assert (hour.max_staff, hour.duties.active().count(), hour.seats.count()) == (2, 2, 2)
 
 
+def test_exceptions_of_a_rule_go_on_for_the_changed_one(
+    line: ServiceLine, hours: dict[date, ConsultationHour], dirk: User
+) -> None:
+    rule = line.rules.get()
+    closed = make_exception(line, rule=rule, last_date=LAST, public_reason="Verbouwing")
+    assert closed.confirm(dirk) == 4
+    new = rule.change(dirk, NEXT, weekdays=[0, 2, 4])
+    assert not line.hours.planned().exists()
+    assert new.hours.count() == 2
+    new.generate(NEXT, LAST)
+    friday = hour_on(line, NEXT + timedelta(days=4))
+    assert (friday.status, friday.public_reason) == ("cancelled", "Verbouwing")
+    assert set(line.exceptions.values_list("rule", "first_date", "last_date", "state")) == {
+        (rule.pk, MONDAY, NEXT - timedelta(days=1), "confirmed"),
+        (new.pk, NEXT, LAST, "confirmed"),
+    }
+
+
 def test_a_rule_that_changes_on_a_change_night(line: ServiceLine, dirk: User) -> None:
     """Sunday 29 March has no 02:30: an hour at that time begins after the jump, or is not there."""
     sunday = date(2026, 3, 29)
