@@ -139,7 +139,7 @@ def _remind_today(line: ServiceLine, now: datetime) -> int:
                 "cover_digest",
                 f"{key}{worker.pk}",
                 subject=_("collega's zoeken vervanging"),
-                intro=_("Voor deze diensten wordt iemand gezocht. Kun jij?"),
+                intro=_("Voor deze diensten wordt iemand gezocht. Kun jij er een doen?"),
                 spans=spans,
                 page="roster/mine/",
             )
