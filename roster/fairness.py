@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 Party = TypeVar("Party", int, str)
@@ -151,9 +152,7 @@ def deal(
     owed: dict[Place, Party] = {}
     # The rarest class first: what its large steps leave uneven, the later ones make good.
     for kind in sorted(SlotClass, key=lambda kind: (size[kind], kind)):
-        for slot in slots:
-            if slot.kind != kind:
-                continue
+        for slot in [one for one in slots if one.kind == kind]:
 
             def ahead(party: Party, slot: Slot[Place] = slot) -> tuple[bool, Fraction, Party]:
                 # Half of the seat: else small shares round up, and everybody's first seat comes
@@ -201,7 +200,7 @@ def coverage(
     moments = sorted(steps)
     found: list[Stretch] = []
     count = 0
-    for since, until in zip(moments, moments[1:], strict=False):
+    for since, until in pairwise(moments):
         count += steps[since]
         if found and found[-1].count == count:
             found[-1] = Stretch(found[-1].start, until, count)

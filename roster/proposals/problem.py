@@ -209,7 +209,7 @@ def _refuse_odd_span(what: str, start: datetime, end: datetime) -> None:
 
 
 def _moment(at: datetime | None) -> str | None:
-    return at and at.astimezone(UTC).isoformat()
+    return at.astimezone(UTC).isoformat() if at else None
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

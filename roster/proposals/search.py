@@ -51,10 +51,13 @@ class Search:
         self.temperature = COLDEST
         self.hopeless = COLDEST * HOPELESS
         # Ten of each, so that one random number chooses.
-        self.hot: list[Move] = [self.replace] * 3 + [self.exchange] * 3 + [self.trade] * 4
-        self.cold: list[Move] = (
-            [self.replace_by_colleague] * 2 + [self.exchange] * 2 + [self.please] * 5 + [self.trade]
-        )
+        self.hot: list[Move] = [*[self.replace] * 3, *[self.exchange] * 3, *[self.trade] * 4]
+        self.cold: list[Move] = [
+            *[self.replace_by_colleague] * 2,
+            *[self.exchange] * 2,
+            *[self.please] * 5,
+            self.trade,
+        ]
 
     def anneal(self, steps: int, hottest: float, is_late: Callable[[], bool]) -> int:
         """Take so many steps while it cools down, fewer when it gets late; return how many."""
