@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -150,20 +151,20 @@ def deal(
     whole = sum(size.values())
     in_hour: dict[tuple[Party, Place], int] = {}
     owed: dict[Place, Party] = {}
+
+    def ahead(slot: Slot[Place], party: Party) -> tuple[bool, Fraction, Party]:
+        # Half of the seat: else small shares round up, and everybody's first seat comes before
+        # anybody's second.
+        half = Fraction(slot.minutes, 2)
+        part = (by_class[party, slot.kind] + half) / size[slot.kind]
+        part += (in_all[party] + half) / whole
+        is_full = in_hour.get((party, slot.hour), 0) >= max_per_hour
+        return is_full, part / shares[party], party
+
     # The rarest class first: what its large steps leave uneven, the later ones make good.
     for kind in sorted(SlotClass, key=lambda kind: (size[kind], kind)):
         for slot in [one for one in slots if one.kind == kind]:
-
-            def ahead(party: Party, slot: Slot[Place] = slot) -> tuple[bool, Fraction, Party]:
-                # Half of the seat: else small shares round up, and everybody's first seat comes
-                # before anybody's second.
-                half = Fraction(slot.minutes, 2)
-                part = (by_class[party, slot.kind] + half) / size[slot.kind]
-                part += (in_all[party] + half) / whole
-                is_full = in_hour.get((party, slot.hour), 0) >= max_per_hour
-                return is_full, part / shares[party], party
-
-            party = min(parties, key=ahead)
+            party = min(parties, key=partial(ahead, slot))
             owed[slot.seat] = party
             by_class[party, kind] += slot.minutes
             in_all[party] += slot.minutes
