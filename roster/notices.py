@@ -137,7 +137,13 @@ def _key(request: "CoverRequest", event: str, to: User) -> str:
 
 
 def _tell(
-    request: "CoverRequest", event: str, to: User, subject: Text, *lines: Text, **words: str
+    request: "CoverRequest",
+    event: str,
+    to: User,
+    subject: Text,
+    *lines: Text,
+    page: str = "roster/mine/",
+    **words: str,
 ) -> None:
     start, end = request.planned_span
     put(
@@ -148,7 +154,13 @@ def _tell(
         lines=lines,
         words=words,
         span=(request.duty.hour.line, start, end),
+        page=page,
     )
+
+
+def _page(request: "CoverRequest") -> str:
+    """Where a coordinator sees the hour and can act."""
+    return f"roster/hours/{request.duty.hour_id}/"
 
 
 def asked(request: "CoverRequest", to: User) -> None:
@@ -180,7 +192,9 @@ def taken_over(request: "CoverRequest", taker: "Duty") -> None:
             "done",
             giver,
             gettext_lazy("je dienst is overgenomen, %(when)s"),
-            gettext_lazy("%(who)s neemt je dienst over: %(when)s. Je hoeft dan niet te komen."),
+            gettext_lazy(
+                "Je dienst is overgenomen door %(who)s: %(when)s. Je hoeft dan niet te komen."
+            ),
             who=who,
         )
     _tell(
@@ -219,6 +233,7 @@ def between_institutions(request: "CoverRequest", to: Iterable[User]) -> None:
             gettext_lazy("%(taker)s wil een dienst van %(giver)s overnemen: %(when)s. Is dat goed?")
             if waits
             else gettext_lazy("%(taker)s neemt een dienst van %(giver)s over: %(when)s."),
+            page=_page(request),
             taker=institution.name,
             giver=request.duty.credited_to.name,
         )
@@ -246,6 +261,7 @@ def nobody_found(request: "CoverRequest", to: Iterable[User]) -> None:
             coordinator,
             gettext_lazy("geen vervanging gevonden, %(when)s"),
             gettext_lazy("Voor deze dienst is niemand gevonden: %(when)s."),
+            page=_page(request),
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -40,7 +40,10 @@ ASK_FURTHER_AFTER = timedelta(minutes=15)
 
 
 def expire_requests(now: datetime) -> int:
-    """End the requests that are too late, and those of hours that do not go on; return how many."""
+    """End the requests that are too late; return how many.
+
+    Also those of hours that do not go on, or were moved away from a duty of somebody absent.
+    """
     ended = 0
     for request in CoverRequest.objects.too_late(now).order_by("pk"):
         try:
@@ -48,7 +51,11 @@ def expire_requests(now: datetime) -> int:
         except RosterRefused:
             continue  # somebody was first
         ended += 1
-    gone = CoverRequest.objects.filter(duty__hour__status=ConsultationHour.Status.CANCELLED)
+    gone = CoverRequest.objects.filter(
+        Q(duty__hour__status=ConsultationHour.Status.CANCELLED)
+        | Q(duty__start__lt=F("duty__hour__start"))
+        | Q(duty__end__gt=F("duty__hour__end"))
+    )
     return ended + gone.void(None, now)
 
 
@@ -139,7 +146,7 @@ def _remind_today(line: ServiceLine, now: datetime) -> int:
                 "cover_digest",
                 f"{key}{worker.pk}",
                 subject=_("collega's zoeken vervanging"),
-                intro=_("Voor deze diensten wordt iemand gezocht. Kun jij?"),
+                intro=_("Voor deze diensten wordt iemand gezocht. Kun jij er een doen?"),
                 spans=spans,
                 page="roster/mine/",
             )

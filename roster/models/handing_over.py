@@ -51,6 +51,9 @@ def require_fit(request: "CoverRequest", now: datetime) -> None:
         raise RosterRefused("cancelled")
     if duty.status not in (Duty.Status.COVER_WANTED, Duty.Status.SICK):
         raise RosterRefused("changed")
+    # The hour was moved, and who is absent did not go along.
+    if not duty.hour.start <= start < end <= duty.hour.end:
+        raise RosterRefused("changed")
     leaving = [offered.pk] if offered else []
     duty.require_fit(taker, institution, start, end, ignoring=leaving)
     if offered:

@@ -1,6 +1,6 @@
 """Asking for cover, taking over, approving, giving back: who may, and where the duty is then."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.db import transaction
@@ -9,7 +9,7 @@ from institutions.models import AuditEvent, Institution, StaffMail, User
 from roster import reminders
 from roster.models import ConsultationHour, CoverRequest, Duty, RosterRefused, ServiceLine
 from tests.people import make_user
-from tests.roster.making import HOUR, NOW, make_duty, make_hour
+from tests.roster.making import HOUR, MONDAY, NOW, make_duty, make_hour
 
 BEFORE = NOW - timedelta(days=10)
 Status = Duty.Status
@@ -339,6 +339,18 @@ def test_a_cancelled_hour_ends_its_questions(
     assert request.state == "void"
     with pytest.raises(RosterRefused):
         request.claim(carla, maas, BEFORE)
+
+
+def test_the_call_for_somebody_absent_ends_when_the_hour_moves_away_from_it(
+    duty: Duty, anna: User, bilal: User, zuid: Institution, dirk: User
+) -> None:
+    request = duty.cannot_come(anna, BEFORE)
+    duty.hour.move(dirk, MONDAY + timedelta(days=1), time(12), time(14), now=BEFORE)
+    with pytest.raises(RosterRefused, match="changed"):
+        request.claim(bilal, zuid, BEFORE)
+    assert reminders.expire_requests(BEFORE) == 1
+    request.refresh_from_db()
+    assert request.state == "void"
 
 
 def test_a_request_of_a_cancelled_hour_is_not_claimed_even_before_it_is_void(
