@@ -1,7 +1,7 @@
 """The calendar feed: when somebody is on duty, for who has the address, and nothing else."""
 
 import logging
-from datetime import timedelta
+from datetime import time, timedelta
 from io import StringIO
 
 import pytest
@@ -19,6 +19,8 @@ from tests.people import sign_in
 from tests.roster.making import HOUR, NOW, make_duty, make_period
 
 FEED = "roster_feed"
+# In time for everything.
+EARLIER = NOW - timedelta(days=5)
 
 
 def events(worker: User) -> dict[str, Event]:
@@ -62,25 +64,53 @@ def test_what_is_gone_stays_as_cancelled(line: ServiceLine, anna: User, status: 
 
 
 def test_an_event_keeps_its_name_and_its_number_rises_when_the_hour_moves(
-    line: ServiceLine, anna: User
+    line: ServiceLine, anna: User, dirk: User
 ) -> None:
     duty = make_duty(line, anna)
     before = events(anna)[duty.uid]
-    Duty.objects.filter(pk=duty.pk).update(start=duty.start + HOUR, end=duty.end + HOUR, sequence=1)
+    hour = duty.hour
 
-    moved = events(anna)[duty.uid]
+    hour.move(dirk, hour.local_date + timedelta(days=1), time(20), time(22, 30), now=EARLIER)
 
-    assert moved.start == before.start + HOUR
+    (moved,) = events(anna).values()
+    assert moved["uid"] == before["uid"]
+    assert moved.start == before.start + timedelta(days=1, hours=1)
     assert moved["sequence"] > before["sequence"]
+    assert moved["status"] == "CONFIRMED"
 
 
-def test_a_cancelled_hour_cancels_its_events(line: ServiceLine, anna: User) -> None:
+def test_a_cancelled_hour_cancels_its_events(line: ServiceLine, anna: User, dirk: User) -> None:
     duty = make_duty(line, anna)
     before = events(anna)[duty.uid]
-    ConsultationHour.objects.update(status="cancelled", cancelled_at=NOW, version=2)
+
+    duty.hour.cancel(dirk, now=EARLIER)
+
+    (cancelled,) = events(anna).values()
+    assert cancelled["status"] == "CANCELLED"
+    assert cancelled["sequence"] > before["sequence"]
+
+
+def test_so_does_one_that_is_cancelled_too_late_to_be_free(
+    line: ServiceLine, anna: User, dirk: User
+) -> None:
+    duty = make_duty(line, anna)
+
+    duty.hour.cancel(dirk, now=NOW - HOUR)
 
     assert events(anna)[duty.uid]["status"] == "CANCELLED"
-    assert events(anna)[duty.uid]["sequence"] > before["sequence"]
+
+
+def test_a_taken_duty_moves_to_the_calendar_of_the_taker(
+    line: ServiceLine, anna: User, bilal: User
+) -> None:
+    duty = make_duty(line, anna)
+    asked = duty.ask_cover(anna, kind="give_away", now=EARLIER)
+    asked.claim(bilal, duty.credited_to, EARLIER)
+
+    assert events(anna)[duty.uid]["status"] == "CANCELLED"
+    (taken,) = events(bilal).values()
+    assert taken["status"] == "CONFIRMED"
+    assert taken["uid"] != duty.uid
 
 
 def test_only_a_published_plan_is_told(line: ServiceLine, anna: User) -> None:
