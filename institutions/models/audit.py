@@ -31,7 +31,6 @@ ROSTER = {
     "given": _("plek aan een instelling gegeven"),
     "assigned": _("ingedeeld"),
     "proposed": _("ingedeeld met een voorstel"),
-    "proposed": _("ingedeeld met een voorstel"),
     "reassigned": _("dienst aan een ander gegeven"),
     "released": _("van een dienst gehaald"),
     "sick": _("afwezig gemeld"),
