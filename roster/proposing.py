@@ -33,9 +33,9 @@ from roster.models import (
 from roster.models.acting import require_planner
 from roster.models.fitness import lock
 from roster.proposals import problem as draft
+from roster.proposals.best import best
 from roster.proposals.score import Placement, broken_rules
 from roster.proposals.solve import Proposal as Answer
-from roster.proposals.solve import solve
 from roster.reasons import Reasons
 
 log = logging.getLogger("klikvoor.roster")
@@ -48,7 +48,6 @@ OPEN_TO_PROPOSALS = (
     RosterPeriod.State.PUBLISHED,
     RosterPeriod.State.RUNNING,
 )
-SECONDS = 10.0
 # A maker that has said nothing for so long was ended with its process: somebody else goes on.
 GIVEN_UP = timedelta(minutes=3)
 
@@ -122,7 +121,7 @@ def _in_own_process(problem: draft.Problem, seed: int) -> "Future[Answer]":
     pool = ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(10,)
     )
-    answer = pool.submit(solve, problem, seed=seed, seconds=SECONDS)
+    answer = pool.submit(best, problem, seed=seed)
     pool.shutdown(wait=False)
     return answer
 
@@ -151,8 +150,17 @@ class Maker:
             claim = _claim(proposal, now)
             if claim is None:
                 continue
-            problem = problem_of(proposal.period, since(proposal))
-            self.at_work = AtWork(proposal.pk, claim, problem, self.start(problem, proposal.seed))
+            try:
+                problem = problem_of(proposal.period, since(proposal))
+                answer = self.start(problem, proposal.seed)
+            except (ValueError, OSError) as error:
+                # Rows that contradict each other, or no room for a process: again would not help.
+                log.error("a proposal could not be begun", exc_info=error)
+                Proposal.objects.filter(pk=proposal.pk, params=claim).update(
+                    state=Proposal.State.DROPPED
+                )
+                continue
+            self.at_work = AtWork(proposal.pk, claim, problem, answer)
             return
 
 

@@ -17,7 +17,14 @@ from django.views.decorators.http import require_http_methods
 from institutions.access import platform_required
 from institutions.models import Institution, Membership, User
 from roster import proposing
-from roster.models import ConsultationHour, Proposal, ProposalLine, RosterPeriod, RosterRefused
+from roster.models import (
+    ConsultationHour,
+    Duty,
+    Proposal,
+    ProposalLine,
+    RosterPeriod,
+    RosterRefused,
+)
 from roster.periods import parts
 from roster.texts import FELL_OUT, PROPOSED, refusal
 from roster.views.periods import TAB, period_of
@@ -254,6 +261,14 @@ def _choices(line: ProposalLine, hour: ConsultationHour, now: datetime) -> list[
             seat__hour__end__gt=hour.start,
         )
         .exclude(pk=line.pk)
+        .values_list("worker_id", flat=True)
+    )
+    # On duty already, unless this proposal takes that duty away.
+    freed = set(line.proposal.lines.values_list("seat_id", flat=True))
+    elsewhere |= set(
+        Duty.objects.active()
+        .overlapping(hour.start, hour.end)
+        .exclude(seat__in=freed)
         .values_list("worker_id", flat=True)
     )
     loads = Counter(

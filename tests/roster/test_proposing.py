@@ -239,6 +239,21 @@ def test_a_failing_search_leaves_no_proposal_behind(
     assert proposal.state == Proposal.State.DROPPED
 
 
+def test_what_cannot_be_begun_is_left_and_the_clock_goes_on(
+    period: RosterPeriod, anna: User, dirk: User
+) -> None:
+    plan_hour(period)
+    proposal = proposing.ask(period, dirk, now=NOW)
+
+    def full(problem: Problem, seed: int) -> "Future[Answer]":
+        raise OSError("no room")
+
+    assert proposing.Maker(full).turn(NOW) == 0
+
+    proposal.refresh_from_db()
+    assert proposal.state == Proposal.State.DROPPED
+
+
 def test_the_search_runs_in_a_process_of_its_own(
     period: RosterPeriod, anna: User, dirk: User
 ) -> None:
