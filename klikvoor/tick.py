@@ -61,7 +61,7 @@ def jobs() -> list[Job]:
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.erase_old_texts, 600),
-        Job(make_proposals, 2, is_slow=True),
+        Job(make_proposals, 2),
         Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),
         Job(reminders.expire_requests, 60),
         Job(reminders.ask_further, 60),
