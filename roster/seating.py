@@ -7,10 +7,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db.models import Q
+
 from institutions.access import Staff
 from roster.candidates import Candidate, rank
 from roster.grid import is_coming, ours
 from roster.models import ConsultationHour, CoverRequest, Duty, Seat
+from roster.models.cover import CoverRequestQuerySet
 
 # Absent is shown too: the call for somebody else hangs on it.
 SHOWN = (*Duty.ACTIVE, Duty.Status.SICK)
@@ -28,6 +31,8 @@ class Seated:
     # A coordinator who may act for this worker.
     may_act: bool
     may_claim: bool
+    # A coordinator may let one of theirs claim it.
+    may_claim_for: bool
     may_decide: bool
     is_over: bool
 
@@ -70,13 +75,7 @@ def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place
         .filter(hour=hour, status__in=SHOWN)
         .values_list("pk", "worker__name")
     )
-    requests = {
-        request.duty_id: request
-        for request in CoverRequest.objects.live()
-        .visible_to(staff)
-        .filter(duty__hour=hour)
-        .distinct()
-    }
+    requests = {request.duty_id: request for request in requests_of(hour, staff)}
     seated: dict[int, list[Seated]] = defaultdict(list)
     for duty in duties.order_by("start", "pk"):
         request = requests.get(duty.pk)
@@ -110,6 +109,15 @@ def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place
     ]
 
 
+def requests_of(hour: ConsultationHour, staff: Staff) -> CoverRequestQuerySet:
+    """The live requests in an hour that somebody has a part in, or may have one of theirs claim."""
+    live = CoverRequest.objects.live().filter(duty__hour=hour)
+    seen = Q(pk__in=CoverRequest.objects.visible_to(staff).values("pk"))
+    if staff.is_coordinator:
+        seen |= Q(state=CoverRequest.State.OPEN, to_worker__isnull=True)
+    return live.filter(seen)
+
+
 def _coordinates(seat: Seat, staff: Staff) -> bool:
     return staff.is_platform_coordinator or seat.owed_by_id in staff.coordinator_of
 
@@ -121,6 +129,12 @@ def _seated(
     is_me = duty.worker_id == staff.user.pk
     is_over = duty.end <= now
     states = CoverRequest.State
+    is_open = (
+        request is not None
+        and request.state == states.OPEN
+        and request.kind != CoverRequest.Kind.EXCHANGE
+        and not is_over
+    )
     return Seated(
         duty=duty,
         name=name,
@@ -128,13 +142,17 @@ def _seated(
         is_part=(duty.start, duty.end) != (duty.hour.start, duty.hour.end),
         request=request,
         may_act=acts and not is_me and not is_over,
-        may_claim=request is not None
-        and request.state == states.OPEN
-        and request.kind != CoverRequest.Kind.EXCHANGE
+        may_claim=is_open
+        and request is not None
         and staff.is_worker
         and not is_me
-        and request.to_worker_id in (None, staff.user.pk)
-        and not is_over,
+        and request.to_worker_id in (None, staff.user.pk),
+        # Of an own worker who is still on duty, the coordinator simply puts another one there.
+        may_claim_for=is_open
+        and request is not None
+        and request.to_worker_id is None
+        and staff.is_coordinator
+        and (not acts or duty.status == Duty.Status.SICK),
         may_decide=request is not None
         and request.state == states.AWAITING_APPROVAL
         and not is_me
@@ -159,15 +177,18 @@ def candidates_of(
     staff: Staff,
     *,
     seat: Seat | None = None,
-    instead_of: Duty | None = None,
+    instead_of: Seated | None = None,
 ) -> Candidates:
     """Return who can come: on a seat, or instead of somebody, else on any free seat."""
     # Of what goes on, the rest.
     if instead_of is None:
         ranked = rank(hour, now, seat=seat, span=(max(hour.start, now), hour.end))
     else:
-        span = max(instead_of.start, now), instead_of.end
-        ranked = rank(hour, now, seat=instead_of.seat, span=span, for_cover=True)
+        duty, request = instead_of.duty, instead_of.request
+        start, end = duty.start, duty.end
+        if instead_of.may_claim_for and request is not None:
+            start, end = request.part_start or start, request.part_end or end
+        ranked = rank(hour, now, seat=duty.seat, span=(max(start, now), end), for_cover=True)
     possible: list[Candidate] = []
     impossible: list[Candidate] = []
     for one in ranked:

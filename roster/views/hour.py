@@ -31,7 +31,7 @@ from roster.models import (
     RosterRefused,
     Seat,
 )
-from roster.seating import candidates_of, free_for_all_from, places_of
+from roster.seating import candidates_of, free_for_all_from, places_of, requests_of
 from roster.texts import refusal
 
 # How many candidates are shown at once; the others are one click away.
@@ -75,8 +75,7 @@ class Deed:
         return self.seat() if self.data.get("seat") else None
 
     def request(self) -> CoverRequest:
-        seen = CoverRequest.objects.visible_to(self.staff).filter(duty__hour=self.hour).distinct()
-        return get_object_or_404(seen, pk=self._id("request"))
+        return get_object_or_404(requests_of(self.hour, self.staff), pk=self._id("request"))
 
     def own_institution(self, rather: int | None = None) -> Institution:
         """For which institution somebody comes.
@@ -178,6 +177,18 @@ def claim(deed: Deed) -> str:
     return _("Je wilt de dienst overnemen. Een coördinator kijkt ernaar.")
 
 
+def claim_for(deed: Deed) -> str:
+    """Let one of the own workers take over what somebody of any institution gives away."""
+    worker, institution = deed.candidate()
+    request = deed.request()
+    request.claim(worker, institution, deed.now, by=deed.user)
+    if request.state == CoverRequest.State.DONE:
+        return _("%(name)s heeft de dienst overgenomen.") % {"name": worker.name}
+    return _("%(name)s wil de dienst overnemen. Een coördinator kijkt ernaar.") % {
+        "name": worker.name
+    }
+
+
 def withdraw(deed: Deed) -> str:
     deed.request().withdraw(deed.user, deed.now)
     return _("Er wordt geen vervanging meer gezocht.")
@@ -239,6 +250,7 @@ DEEDS: dict[str, Callable[[Deed], str]] = {
         unlock,
         ask,
         claim,
+        claim_for,
         withdraw,
         approve,
         reject,
@@ -288,7 +300,8 @@ def _page(
     cell = cell_of(found, now, asking)
     places = places_of(found, now, asking)
     can_fill = is_coming(found, now)
-    replacing = _asked(request, "duty", [s for place in places for s in place.people], "duty")
+    leaving = [one for place in places for one in place.people if one.may_act or one.may_claim_for]
+    replacing = _asked(request, "duty", leaving, "duty")
     filling = _asked(request, "seat", places, "seat")
     people = None
     if can_fill:
@@ -297,7 +310,7 @@ def _page(
             now,
             asking,
             seat=filling.seat if filling else None,
-            instead_of=replacing.duty if replacing else None,
+            instead_of=replacing,
         )
     can_move = asking.is_platform_coordinator and found.end > now
     context = {

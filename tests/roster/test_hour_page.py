@@ -278,6 +278,58 @@ def test_a_coordinator_agrees_with_cover_by_another_institution(
     assert on_duty(hour) == [carla]
 
 
+def test_a_coordinator_lets_an_own_worker_take_over_elsewhere(
+    hour: ConsultationHour,
+    zuid: Institution,
+    maas: Institution,
+    edith: User,
+    anna: User,
+    carla: User,
+) -> None:
+    duty = hour.fill(carla, maas)
+    request = duty.ask_cover(carla, kind=CoverRequest.Kind.GIVE_AWAY)
+    assert "Laat iemand overnemen" in page(edith, hour)
+    shown = page(edith, hour, duty=duty.pk)
+    assert 'value="claim_for"' in shown
+    assert f'value="{anna.pk}:{zuid.pk}"' in shown
+    assert carla.name not in shown
+
+    press(edith, hour, "claim_for", request=request.pk, worker=f"{anna.pk}:{zuid.pk}")
+
+    assert on_duty(hour) == [anna]
+
+
+def test_a_coordinator_fills_the_seat_of_who_is_absent(
+    hour: ConsultationHour, zuid: Institution, edith: User, anna: User, bilal: User
+) -> None:
+    duty = hour.fill(anna, zuid)
+    request = duty.cannot_come(anna)
+    assert 'value="claim_for"' in page(edith, hour, duty=duty.pk)
+
+    press(edith, hour, "claim_for", request=request.pk, worker=f"{bilal.pk}:{zuid.pk}")
+
+    assert on_duty(hour) == [bilal]
+
+
+def test_what_is_asked_of_one_worker_is_for_nobody_else(
+    hour: ConsultationHour,
+    zuid: Institution,
+    edith: User,
+    anna: User,
+    bilal: User,
+    carla: User,
+) -> None:
+    duty = hour.fill(anna, zuid)
+    request = duty.ask_cover(anna, kind=CoverRequest.Kind.GIVE_AWAY, to_worker=bilal)
+    greta = make_user("Greta", (carla.memberships.get().institution, "coordinator"))
+
+    assert press(carla, hour, "claim", request=request.pk).status_code == 404
+    worker = f"{carla.pk}:{carla.memberships.get().institution_id}"
+    response = press(greta, hour, "claim_for", request=request.pk, worker=worker)
+    assert response.status_code == 404
+    assert on_duty(hour) == [anna]
+
+
 def test_a_seat_goes_from_one_institution_to_another(
     hour: ConsultationHour, zuid: Institution, maas: Institution, edith: User, dirk: User
 ) -> None:
