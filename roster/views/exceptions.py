@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -77,6 +78,9 @@ def _add(request: HttpRequest, line: ServiceLine, form: ExceptionForm) -> bool:
             one.confirm(staff_on(request).user)
     except RosterRefused as refused:
         form.add_error(None, refusal(refused.code))
+        return False
+    except ValidationError as wrong:
+        form.add_error(None, wrong.messages)
         return False
     messages.success(request, _("Opgeslagen. Het rooster is aangepast."))
     return True

@@ -1,6 +1,6 @@
 """The recurring hours: what there is, what comes, and from when it changes."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from django.contrib import messages
 from django.db import transaction
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from institutions.access import platform_required
 from roster.jobs import HORIZON_DAYS
-from roster.models import HoursRule
+from roster.models import HoursRule, ServiceLine
 from roster.plan_forms import LastDayForm, RuleForm, staffing_of, told_days
 from roster.views.steering import attempt, line_of, page, staff_on, to
 
@@ -31,21 +31,11 @@ def rules(request: HttpRequest) -> HttpResponse:
         earliest=today,
         initial={"valid_from": today, "min_staff": 2, "target_staff": 3, "max_staff": 6},
     )
-    if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            rule = HoursRule(line=line, valid_from=form.cleaned_data["valid_from"], **form.rule)
-            rule.full_clean()
-            rule.save()
-            made = rule.generate(today, today + timedelta(days=HORIZON_DAYS))
-        messages.success(
-            request,
-            ngettext(
-                "Toegevoegd. Er staat nu één spreekuur in het rooster.",
-                "Toegevoegd. Er staan nu %(count)d spreekuren in het rooster.",
-                made,
-            )
-            % {"count": made},
-        )
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and attempt(request, lambda: _add(line, form, today), _("Toegevoegd aan het rooster."))
+    ):
         return redirect(to("roster_rules", line))
     found = list(line.rules.order_by("local_start", "pk"))
     for rule in found:
@@ -60,6 +50,17 @@ def rules(request: HttpRequest) -> HttpResponse:
         today=today,
         form=form,
     )
+
+
+def _add(line: ServiceLine, form: RuleForm, today: date) -> None:
+    """Write the rule and its hours, to the end of what is planned."""
+    last = today + timedelta(days=HORIZON_DAYS)
+    planned = line.periods.filter(last_date__gt=last).order_by("last_date").last()
+    with transaction.atomic():
+        rule = HoursRule(line=line, valid_from=form.cleaned_data["valid_from"], **form.rule)
+        rule.full_clean()
+        rule.save()
+        rule.generate(today, planned.last_date if planned else last)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

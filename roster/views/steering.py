@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -52,6 +53,9 @@ def attempt(request: HttpRequest, deed: Callable[[], object], done: str = "") ->
         deed()
     except RosterRefused as refused:
         messages.error(request, refusal(refused.code))
+        return False
+    except ValidationError as wrong:
+        messages.error(request, " ".join(wrong.messages))
         return False
     if done:
         messages.success(request, done)

@@ -4,7 +4,9 @@ from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -100,6 +102,18 @@ def test_a_rule_is_added_with_its_hours(client: Client, line: ServiceLine, today
     assert rule.weekdays == [0, 3]
     assert rule.mix == {"trainee": 1}
     assert rule.hours.count() in (8, 9)
+
+
+def test_a_new_rule_fills_periods_that_are_planned(
+    client: Client, line: ServiceLine, period: RosterPeriod, today: date, dirk: User
+) -> None:
+    first = period.last_date + timedelta(days=1)
+    far = RosterPeriod.plan(line, first, first + timedelta(days=60), dirk)
+    before = far.hours.count()
+
+    post(client, "roster_rules", **RULE, valid_from=str(today))
+
+    assert far.hours.count() - before in (17, 18)
 
 
 def test_a_rule_that_makes_no_sense_is_refused(client: Client, line: ServiceLine) -> None:
@@ -466,6 +480,39 @@ def test_a_correction_is_approved_by_the_own_coordinator_only(
     assert entry.approved_minutes == 125
     assert "kan dat niet zijn" in post(
         edith, "roster_decide", entry.pk, deed="approve", hours="x", minutes=""
+    )
+
+
+def count(client: Client, name: str, *args: Any, query: str = "") -> int:
+    with CaptureQueriesContext(connection) as queries:
+        get(client, name, *args, query=query)
+    return len(queries)
+
+
+def test_pages_ask_as_much_for_a_week_as_for_a_quarter(
+    client: Client,
+    line: ServiceLine,
+    period: RosterPeriod,
+    zuid: Institution,
+    maas: Institution,
+    anna: User,
+    carla: User,
+    monday: date,
+    dirk: User,
+) -> None:
+    """With one institution and two hours, and with seven and twenty-six."""
+    ShareKey.agree(period, dirk, {zuid.pk: {"weight": 1, "fixed_minutes": None}})
+    first = monday + timedelta(days=7)
+    long = RosterPeriod.plan(line, first, first + timedelta(days=90), dirk)
+    many = [Institution.objects.create(name=f"Instelling {number}") for number in range(5)]
+    everybody = [zuid, maas, *many]
+    ShareKey.agree(long, dirk, {one.pk: {"weight": 1, "fixed_minutes": None} for one in everybody})
+
+    for name in ("roster_period", "roster_deal", "roster_shares", "roster_publish"):
+        assert count(client, name, long.pk) == count(client, name, period.pk), name
+    short, all_of_it = f"?period={period.pk}", f"?period={long.pk}"
+    assert count(client, "roster_ledger", query=all_of_it) == count(
+        client, "roster_ledger", query=short
     )
 
 
