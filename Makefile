@@ -68,7 +68,7 @@ lint: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## Format, lint, type
 bench: .venv/dev.stamp $(SETTINGS) ## Measure it, side by side with other designs
 	@$(BIN)/python -m bench $(BENCH)
 
-pictures: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## New pictures for the README; all pages with DIR=folder
+pictures: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## New pictures for the documents; all pages with DIR=folder
 	@$(BIN)/python -m scripts.pictures $(DIR)
 
 # --- Keeping it ---------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Photograph every page of the demonstration: `python -m scripts.pictures [DIRECTORY]`.
 
-Without a directory, only the pictures of the README are made anew, in docs/pictures/. With one, all
+Without a directory, only the pictures of the documents are made anew, in docs/pictures/. With one, all
 pages go there, on a phone and on a desktop, light and dark: to be looked at.
 """
 
@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -21,14 +22,20 @@ from tests.browser.talks import be_available, claim, close, join_queue, say
 from tests.servers import Server, environment, manage
 
 ROOT = Path(__file__).resolve().parent.parent
-README = {
+DOCUMENTS = {
     "welcome-phone",
     "question-phone",
     "waiting-phone",
     "talk-phone",
     "desk-talk-desktop",
     "today-desktop",
+    "roster-week-desktop",
+    "roster-mine-phone",
+    "roster-period-desktop",
+    "roster-ledger-desktop",
 }
+# So far ahead, the demonstration leaves seats empty.
+AHEAD = timedelta(days=21)
 STAFF_PAGES = {
     "home": "/staff/",
     "me": "/staff/me/",
@@ -42,13 +49,25 @@ STAFF_PAGES = {
     "replies": "/desk/replies/",
     "reply": "/desk/replies/new/",
     "today": "/roster/today/",
-    "week": "/roster/week/",
-    "month": "/roster/month/",
-    "gaps": "/roster/gaps/",
+    "roster-month": "/roster/month/",
+    "roster-gaps": "/roster/gaps/",
+    "roster-periods": "/roster/periods/",
+    "roster-rules": "/roster/rules/",
+    "roster-exceptions": "/roster/exceptions/",
+    "roster-ledger": "/roster/ledger/?period=all",
+    "roster-corrections": "/roster/corrections/",
+    "roster-costs": "/roster/costs/",
     "second-steps": "/accounts/2fa/",
     "app": "/accounts/2fa/totp/activate/",
     "passkeys": "/accounts/2fa/webauthn/",
     "passkey-add": "/accounts/2fa/webauthn/add/",
+}
+WORKER_PAGES = {
+    "roster-mine": "/roster/mine/",
+    "roster-free": "/roster/mine/free/",
+    "roster-availability": "/roster/availability/",
+    "roster-hours": "/roster/mine/hours/",
+    "roster-feed": "/roster/feed/",
 }
 
 
@@ -171,12 +190,20 @@ async def photograph(camera: Camera, server: Server, device: str, dark: bool) ->
     await expect(second.get_by_role("group", name="Voelde je je gehoord?")).to_be_visible()
     await desk.wait_for_timeout(1000)
     await camera.take(desk, f"desk-register-{tag}", whole=False)
+    for name, address in WORKER_PAGES.items():
+        await desk.goto(address)
+        await camera.take(desk, f"{name}-{tag}", whole=name != "roster-mine")
 
     coordinator = await camera.open(device, dark=dark)
     await sign_in(coordinator, "Dirk", "/staff/")
     for name, address in STAFF_PAGES.items():
         await coordinator.goto(address)
         await camera.take(coordinator, f"{name}-{tag}")
+    await coordinator.goto(f"/roster/week/?day={datetime.now(UTC).date() + AHEAD}")
+    await camera.take(coordinator, f"roster-week-{tag}")
+    await coordinator.goto("/roster/periods/")
+    await coordinator.locator("main .person-name").first.click()
+    await camera.take(coordinator, f"roster-period-{tag}")
     await coordinator.goto("/staff/people/")
     await coordinator.locator(".person-name").nth(1).click()
     await camera.take(coordinator, f"person-{tag}")
@@ -208,6 +235,7 @@ async def demonstration() -> AsyncIterator[Server]:
     )
     manage("migrate", "--verbosity", "0", env=env)
     manage("demo", env=env)
+    manage("shell", "-c", "from scripts import past; past.make()", env=env)
     manage("collectstatic", "--noinput", "--verbosity", "0", env=env)
     server = Server(directory, env)
     server.start()
@@ -227,7 +255,7 @@ async def main() -> None:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
         )
-        camera = Camera(browser, server.url, directory, None if everything else README)
+        camera = Camera(browser, server.url, directory, None if everything else DOCUMENTS)
         for dark in (False, True) if everything else (False,):
             for device in ("phone", "desktop"):
                 await photograph(camera, server, device, dark)
