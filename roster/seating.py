@@ -34,6 +34,7 @@ class Seated:
     # A coordinator may let one of theirs claim it.
     may_claim_for: bool
     may_decide: bool
+    has_begun: bool
     is_over: bool
 
     @property
@@ -42,7 +43,8 @@ class Seated:
 
     @property
     def may_ask(self) -> bool:
-        return self.duty.status == Duty.Status.CONFIRMED and (self.is_me or self.may_act)
+        is_theirs = self.is_me or self.may_act
+        return is_theirs and self.duty.status == Duty.Status.CONFIRMED and not self.has_begun
 
     @property
     def may_withdraw(self) -> bool:
@@ -158,6 +160,7 @@ def _seated(
         and not is_me
         and request.claimed_by_id != staff.user.pk
         and (acts or request.claimed_for_id in staff.coordinator_of),
+        has_begun=duty.start <= now,
         is_over=is_over,
     )
 

@@ -9,6 +9,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, 
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 CONNECTION_BROKE = re.compile(
     r"net::ERR_|WebSocket connection to|Failed to load resource|Failed to fetch"
 )
@@ -77,13 +78,16 @@ class OpenPage:
         assert not problems, "\n".join(problems)
 
 
-async def assert_accessible(page: Page) -> None:
-    """Fail on everything that axe finds, and on a page that scrolls sideways."""
+async def assert_accessible(page: Page, *, colours_only: bool = False) -> None:
+    """Fail on everything that axe finds, and on a page that scrolls sideways.
+
+    `colours_only` looks again at a page that was looked at in its other colour scheme.
+    """
     await page.wait_for_load_state("load")  # without its styles a page has other colours
     results = await Axe().run(
         page,
         options={
-            "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+            "runOnly": ["color-contrast"] if colours_only else RULES,
             "resultTypes": ["violations"],
         },
     )

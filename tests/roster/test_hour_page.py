@@ -163,6 +163,19 @@ def test_who_cannot_come_is_absent_at_once_and_a_colleague_takes_over(
     assert on_duty(hour) == [carla]
 
 
+def test_of_a_duty_that_began_is_only_offered_what_can_still_be_done(
+    line: ServiceLine, anna: User, dirk: User
+) -> None:
+    running = open_hour_for(line, anna)
+    duty = running.duties.get()
+    for person in (anna, dirk):
+        shown = page(person, running)
+        assert 'value="absent"' in shown
+        assert 'value="ask"' not in shown
+        assert 'value="release"' not in shown
+    said(press(anna, running, "absent", duty=duty.pk), "Afgemeld")
+
+
 def test_a_stranger_may_do_nothing_to_somebody_elses_duty(
     hour: ConsultationHour, zuid: Institution, anna: User, bilal: User, carla: User
 ) -> None:
