@@ -24,7 +24,7 @@ help: ## What there is
 run: .venv/run.stamp $(SETTINGS) .venv/translations.stamp ## Show the demo (PORT=8000)
 	@export ORIGINS=$(RUN_ORIGINS); \
 	$(BIN)/python manage.py migrate --verbosity 0 && \
-	$(BIN)/python manage.py demo && \
+	$(BIN)/python manage.py demo --quarter && \
 	$(BIN)/python manage.py collectstatic --noinput --verbosity 0 && \
 	printf '\n  A young person   http://localhost:%s/\n' $(PORT) && \
 	printf '  A worker         http://localhost:%s/desk/\n' $(PORT) && \

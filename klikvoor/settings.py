@@ -157,6 +157,8 @@ DATABASE_THREADS = env.int("DATABASE_THREADS", default=6)
 
 EMAIL_URL = env.str("EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var/mail'}")
 vars().update(environ.Env.email_url_config(EMAIL_URL))
+if DEMO and EMAIL_URL.startswith("filemail:"):
+    EMAIL_BACKEND = "klikvoor.demo.mail.EmailBackend"  # a file for whom one may be, not for 150
 EMAIL_TIMEOUT = 20  # seconds; without it a mail server that hangs holds a thread for ever
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Klikvoor <noreply@localhost>")
 

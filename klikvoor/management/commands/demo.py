@@ -3,19 +3,27 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError
+from django.core.management import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from chat.queue import opening_of
 from klikvoor.demo import keep_colleagues_present
 from klikvoor.demo.people import bring_in
 from klikvoor.demo.plan import make_plan
+from klikvoor.demo.quarter import fill_quarter
 from klikvoor.demo.replies import bring_in_replies
 from triage.models import Questionnaire
 
 
 class Command(BaseCommand):
     help = "Fill a demonstration. Runs at every start; what is there already stays."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--quarter",
+            action="store_true",
+            help="In its real size: 36 institutions and a quarter of hours.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
@@ -24,6 +32,8 @@ class Command(BaseCommand):
             )
         now = timezone.now()
         cast = bring_in()
+        if options["quarter"]:
+            fill_quarter(cast, now)
         make_plan(cast, now)
         bring_in_replies()
         Questionnaire.publish_default(cast.brand)
