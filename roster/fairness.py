@@ -12,6 +12,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
+from math import lcm
 from typing import Generic, TypeVar
 
 Party = TypeVar("Party", int, str)
@@ -151,15 +152,19 @@ def deal(
     whole = sum(size.values())
     in_hour: dict[tuple[Party, Place], int] = {}
     owed: dict[Place, Party] = {}
+    # What one over each share comes to in whole numbers: a fraction for each seat and institution
+    # would take ten times as long.
+    turned = {party: 1 / Fraction(shares[party]) for party in parties}
+    common = lcm(*(part.denominator for part in turned.values()))
+    weight = {party: int(part * common) for party, part in turned.items()}
 
-    def ahead(slot: Slot[Place], party: Party) -> tuple[bool, Fraction, Party]:
-        # Half of the seat: else small shares round up, and everybody's first seat comes before
-        # anybody's second.
-        half = Fraction(slot.minutes, 2)
-        part = (by_class[party, slot.kind] + half) / size[slot.kind]
-        part += (in_all[party] + half) / whole
+    def ahead(slot: Slot[Place], party: Party) -> tuple[bool, int, Party]:
+        # With half of the seat: else small shares round up, and everybody's first seat comes before
+        # anybody's second. Both parts are multiplied by twice both sizes.
+        in_class = (2 * by_class[party, slot.kind] + slot.minutes) * whole
+        over_all = (2 * in_all[party] + slot.minutes) * size[slot.kind]
         is_full = in_hour.get((party, slot.hour), 0) >= max_per_hour
-        return is_full, part / shares[party], party
+        return is_full, (in_class + over_all) * weight[party], party
 
     # The rarest class first: what its large steps leave uneven, the later ones make good.
     for kind in sorted(SlotClass, key=lambda kind: (size[kind], kind)):
