@@ -79,6 +79,7 @@ format: .venv/dev.stamp ## Format the code
 lock: .venv/dev.stamp ## Pin newer versions: requirements*.in to requirements*.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements.txt requirements-dev.in -o requirements-dev.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url -c requirements.txt requirements-solver.in -o requirements-solver.txt
 
 translations: .venv/dev.stamp $(SETTINGS) ## Collect the Dutch texts for the English translation
 	@$(BIN)/python manage.py makemessages --locale en --no-location --no-obsolete --ignore .venv --ignore var --ignore tests --ignore bench

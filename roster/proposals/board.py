@@ -34,7 +34,9 @@ class Board:
         self.missing = [mix.copy() for mix in tables.mix]
         self.kinds = [worker.qualifications for worker in tables.workers]
         limit = tables.problem.max_per_institution
-        self.crowd_limit = len(tables.workers) if limit is None else limit
+        # Somebody may have parts of an hour on several seats, so this is not the number of people.
+        most_seats = max((len(hour.seats) for hour in tables.hours), default=0)
+        self.crowd_limit = most_seats if limit is None else limit
         # What an hour costs with n people placed, and a worker with n duties.
         self.hour_cost = [
             [
@@ -55,7 +57,8 @@ class Board:
             ]
             for worker in tables.workers
         ]
-        unlimited = 8 * len(tables.hours) + 8
+        busiest = max((count for weeks in tables.in_week for count in weeks), default=0)
+        unlimited = busiest + len(tables.hours) + 1
         self.week_limit = [
             unlimited if worker.max_per_week is None else worker.max_per_week
             for worker in tables.workers

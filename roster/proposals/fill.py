@@ -172,8 +172,13 @@ def _places_to_leave(board: Board, seat: int, number: int, chain: Chain) -> Iter
             not clashing & ~(1 << other)
             and (not week_full or tables.week_of[other] == tables.week_of[hour])
             # Somebody above their limit already stays above it.
-            and board.in_week[worker][tables.week_of[hour]] <= board.week_limit[worker]
-            and board.load[worker] <= board.period_limit[worker]
+            and (
+                chain.may_exceed
+                or (
+                    board.in_week[worker][tables.week_of[hour]] <= board.week_limit[worker]
+                    and board.load[worker] <= board.period_limit[worker]
+                )
+            )
         ):
             yield left
 

@@ -124,6 +124,7 @@ def evaluate(problem: Problem, placements: Sequence[Placement]) -> Score:
 
     here = {(one.worker, one.hour.id) for one in there}
     hour_of = {seat.id: hour.id for hour in problem.hours for seat in hour.seats}
+    published = {(duty.worker, hour_of[duty.seat]) for duty in problem.duties if not duty.is_fixed}
     free = [one for one in there if not one.is_fixed]
     return Score(
         below_min=below_min,
@@ -132,10 +133,7 @@ def evaluate(problem: Problem, placements: Sequence[Placement]) -> Score:
         mix=missing,
         off_quota=sum(off),
         largest_off=max(off, default=0),
-        changed=sum(
-            not duty.is_fixed and (duty.worker, hour_of[duty.seat]) not in here
-            for duty in problem.duties
-        ),
+        changed=len(published - here),
         crowded=crowded,
         under_limit=under,
         not_owed=sum(one.seat.owed_by not in (None, one.institution) for one in free),

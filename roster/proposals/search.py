@@ -114,6 +114,28 @@ class Search:
             if number != NOBODY:
                 board.put(seat, number)
 
+    def relieve(self) -> None:
+        """Let go whoever costs more than an empty seat, until nobody does.
+
+        No move does that by itself: most of the time an empty seat is worse than anything.
+        """
+        board = self.board
+        is_better = True
+        while is_better:
+            is_better = False
+            for seat in self.seats:
+                if (number := board.holder[seat]) == NOBODY:
+                    continue
+                board.take(seat)
+                if (cost := board.cost()) < self.cost:
+                    self.cost = cost
+                    is_better = True
+                else:
+                    board.put(seat, number)
+        if self.cost < self.best:
+            self.best = self.cost
+            self.best_holder = board.holder.copy()
+
     # --- What moves ask --------------------------------------------------------------------------
 
     def pick(self, numbers: list[int]) -> int:
@@ -160,8 +182,12 @@ class Search:
             seat = self.pick_uneven(seat)
         number, holder = self.pick(tables.options[seat]), board.holder[seat]
         hour = tables.hour_of[seat]
-        if number == holder or board.busy[board.worker[number]] & tables.clash[hour]:
+        if number == holder:
             return None
+        if board.busy[board.worker[number]] & tables.clash[hour]:
+            # The same person may be there for another of their institutions.
+            is_same = holder != NOBODY and board.worker[number] == board.worker[holder]
+            return [(seat, number)] if is_same else None
         if holder != NOBODY:
             giver, taker = board.institution[holder], board.institution[number]
             if giver != taker and self.is_hopeless(giver, taker, tables.minutes[hour]):

@@ -196,12 +196,13 @@ class _Model:
         limit = tables.problem.max_per_institution
         if limit is None:
             return
-        for at, pairs in self.in_hour.items():
-            crowds: defaultdict[int, list[Any]] = defaultdict(list)
-            for number, sits in pairs:
-                crowds[tables.choices[number].institution].append(sits)
+        for at, fixed in enumerate(tables.crowd):
+            # Also those of whom nobody more can come: else the bound would leave them out.
+            crowds: dict[int, list[Any]] = {institution: [] for institution in sorted(fixed)}
+            for number, sits in self.in_hour[at]:
+                crowds.setdefault(tables.choices[number].institution, []).append(sits)
             for institution, crowd in crowds.items():
-                there = tables.crowd[at][institution]
+                there = fixed[institution]
                 if there + len(crowd) > limit:
                     self._weigh_excess(there + sum(crowd), limit, tables.weights.crowded)
 

@@ -100,6 +100,8 @@ class Tables:
         week_number = {week: at for at, week in enumerate(weeks)}
         self.week_of = [week_number[hour.week] for hour in self.hours]
         self.in_week = [[0] * len(weeks) for _worker in self.workers]
+        # Workers and hours of fixed duties.
+        self.fixed = {(worker_number[one.worker], hour_number[one.hour.id]) for one in fixed}
         for one in fixed:
             worker = worker_number[one.worker]
             self.load[worker] += 1
@@ -171,10 +173,11 @@ class Tables:
         movable = sorted(
             (duty for duty in problem.duties if not duty.is_fixed), key=lambda duty: duty.seat
         )
-        # Workers and hours of published duties, whether or not they may still be there.
+        # Workers and hours of published duties, whether or not they may still be there. Who has a
+        # fixed duty in the hour as well stays there anyhow.
         self.published = {
             (worker_number[duty.worker], self.hour_of[number[duty.seat]]) for duty in movable
-        }
+        } - self.fixed
         # Open seats with the choice that was published there, where the rules still allow it.
         self.standing = {
             number[duty.seat]: at
