@@ -16,7 +16,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from django.db import connection, connections
 
-from institutions.jobs import BACK_OFF, LEASE, deliver_staff_mail, forget_old_mail
+from institutions.delivery import BACK_OFF, LEASE
+from institutions.jobs import deliver_staff_mail, forget_old_mail
 from institutions.models import StaffMail, User
 from tests.servers import free_port
 
