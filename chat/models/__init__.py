@@ -9,6 +9,7 @@ from chat.models.conversation import (
     StatusChange,
 )
 from chat.models.refused import Refused
+from chat.models.return_code import ReturnCode
 from chat.models.visitor import Epoch, Visitor, random_id
 from chat.models.words import ConversationKey, Message, Note, QuickReply
 
@@ -24,6 +25,7 @@ __all__ = [
     "Note",
     "QuickReply",
     "Refused",
+    "ReturnCode",
     "StatusChange",
     "Visitor",
     "random_id",
