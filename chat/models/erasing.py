@@ -29,6 +29,7 @@ BLANK: dict[str, Any] = {
     "sealed_intake": None,
     "sealed_address": None,
     "answer_by": "code",
+    "address_failed_at": None,
     "invited_at": None,
     "invited_hour": None,
     "due_at": None,

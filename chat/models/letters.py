@@ -11,6 +11,7 @@ answers a letter clears it (`answered`).
 # Every `self` here is a Conversation, of which this is a base class.
 # mypy: disable-error-code=misc
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
@@ -220,9 +221,24 @@ class LetterVerbs(models.Model):
             raise Refused("wrong_state")
         sealed = None if answer_by == self.AnswerBy.CODE else self.seal_address(address)
         known = type(self).objects.letters().filter(pk=self.pk, visitor__isnull=False)
-        if not known.update(answer_by=answer_by, sealed_address=sealed):
+        if not known.update(answer_by=answer_by, sealed_address=sealed, address_failed_at=None):
             raise Refused("wrong_state")
         self.refresh_from_db()
+
+    def address_failed(self: "Conversation", now: datetime) -> None:
+        """Mail to the address came back for good. Both sides see it; she can give another one."""
+        known = type(self).objects.letters().filter(pk=self.pk, sealed_address__isnull=False)
+        with transaction.atomic():
+            known.filter(address_failed_at=None).update(address_failed_at=now)
+            events.publish(events.DeskChanged(line=self.line_id))
+
+    def stop_mail(self: "Conversation") -> None:
+        """Forget the address of this letter, whatever state it is in; the code still leads to it."""
+        with transaction.atomic():
+            type(self).objects.letters().filter(pk=self.pk).update(
+                answer_by=self.AnswerBy.CODE, sealed_address=None, address_failed_at=None
+            )
+            events.publish(events.DeskChanged(line=self.line_id))
 
     def seal_address(self: "Conversation", address: str) -> bytes:
         return self.data_key().seal(address, self.pk, "address")

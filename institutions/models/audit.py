@@ -97,6 +97,7 @@ class AuditEvent(models.Model):
         RESET_MFA = "reset_mfa", _("tweede stap gewist")
         SETTINGS = "settings", _("inrichting veranderd")
         ROSTER = "roster", _("rooster veranderd")
+        MAIL = "mail", _("mail opnieuw verstuurd")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

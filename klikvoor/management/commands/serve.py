@@ -8,12 +8,14 @@ import gc
 import signal
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from twisted.internet import reactor
 
 from chat import process
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
+from mail.listener import Listener, Place
 
 DRAIN_SECONDS = 10.0
 NEVER = -1
@@ -36,6 +38,8 @@ class Command(BaseCommand):
         from klikvoor.asgi import application
 
         self.runs_jobs = not options["no_jobs"]
+        place = Place.at(settings.MAIL_LISTEN) if settings.MAIL_LISTEN else None
+        self.listener = Listener(place) if place else None
         if options["unix"]:
             endpoint = f"unix:{options['unix']}"
         else:
@@ -63,6 +67,8 @@ class Command(BaseCommand):
     def _start(self) -> None:
         loop = asyncio.get_event_loop()
         process.start(loop)
+        if self.listener:
+            self.listener.start()
         if self.runs_jobs:
             self._tick = asyncio.ensure_future(tick_forever())
         loop.add_signal_handler(signal.SIGTERM, self._stop, DRAIN_SECONDS)
@@ -78,6 +84,9 @@ class Command(BaseCommand):
         self._stopping = asyncio.ensure_future(self._drain_and_stop(seconds))
 
     async def _drain_and_stop(self, seconds: float) -> None:
+        if self.listener:
+            # First, because what it takes is stored by the writer.
+            await asyncio.to_thread(self.listener.stop)
         await process.drain(seconds)
         process.stop()
         reactor.stop()  # type: ignore[misc]  # twisted's reactor is a module that says it is a class
