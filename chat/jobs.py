@@ -130,6 +130,12 @@ def evaluate_openings(now: datetime) -> None:
             publish(DeskChanged(line=line.pk))
 
 
+def retention_of(conversation: Conversation) -> timedelta:
+    """How long after its end what was written in it is kept."""
+    owner = conversation.institution
+    return timedelta(days=owner.retention_days) if owner else DEFAULT_RETENTION
+
+
 def erase_old_texts(now: datetime) -> int:
     """Erase what was written in conversations whose time is over; return how many.
 

@@ -20,7 +20,7 @@ from chat.models import Conversation, Refused, Visitor
 from chat.reading import read_messages
 from chat.visits import drop_visit_cookie, post_as_visitor, same_origin, set_visit_cookie
 from institutions.models import Brand
-from triage import colours
+from triage import colours, letter_actions, letter_page
 from triage.forms import FeedbackForm, LanguageForm, PostForm, StepForm, StepNumberForm
 from triage.models import Intake, Stale
 from triage.visiting import (
@@ -81,12 +81,15 @@ def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
     if intake := here.intake:
         return show_intake(here, intake, status, **context)
     if here.conversation:
+        if here.conversation.kind == Conversation.Kind.LETTER:
+            return letter_page.show_letter(here, here.conversation, status, **context)
         return show_ended(here, here.conversation, status, **context)
     return page(
         here,
         "triage/welcome.html",
         status,
         opening=here.opening,
+        has_letters=here.line is not None,
         days=retention_days(),
         **context,
     )
@@ -96,6 +99,9 @@ def show_intake(
     here: Visit, intake: Intake, status: int, form: StepForm | None = None, **context: Any
 ) -> HttpResponse:
     context["danger"] = intake.danger()
+    context["is_letter"] = intake.is_letter
+    if intake.is_done and intake.is_letter:
+        return letter_page.show_write(here, status, opening=here.opening, **context)
     if intake.is_done:
         return page(here, "triage/not_open.html", status, opening=here.opening, **context)
     language = str(translation.get_language())
@@ -148,6 +154,7 @@ def show_conversation(
         if name in context
     }
     context |= visit_page.context(conversation, here.now, **shown)
+    context["has_letter"] = here.letter is not None
     return page(here, "chat/visit_conversation.html", status, **context)
 
 
@@ -155,6 +162,7 @@ def show_ended(
     here: Visit, conversation: Conversation, status: int, **context: Any
 ) -> HttpResponse:
     """After a chat: how was it? After the queue: why it stopped."""
+    context["letter"] = here.letter
     if conversation.status == Conversation.Status.ABANDONED:
         change = conversation.changes.last()
         reason = change.reason if change else ""
@@ -198,6 +206,9 @@ def start(here: Visit) -> HttpResponse:
         return go_on()
     intake = here.intake
     if intake is not None:
+        if intake.is_letter:
+            intake.choose(is_letter=False)
+            intake = here.needs_intake()
         return start_conversation(here, intake) if intake.is_done else go_on()
     if here.conversation:
         raise Refusal(TEXTS["ended"])
@@ -215,7 +226,12 @@ def start(here: Visit) -> HttpResponse:
 
 
 def start_conversation(here: Visit, intake: Intake) -> HttpResponse:
-    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why."""
+    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why.
+
+    To a letter: the answers stay until it is sent.
+    """
+    if intake.is_letter:
+        return go_on()
     if here.line and here.opening and here.opening.admits:
         intake.start_conversation(here.line)
     return go_on()
@@ -385,4 +401,5 @@ ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
     "leave": leave,
     "feedback": feedback,
     "new": begin_anew,
+    **letter_actions.ACTIONS,
 }

@@ -33,6 +33,7 @@ TEXTS = {
     ),
     "stale": _("Je was al verder dan de pagina die je zag. Dit is waar je nu bent."),
     "ended": _("Dit gesprek is al afgelopen."),
+    "no_letter": _("Deze brief is er niet meer. Misschien is hij gewist."),
     "still_busy": _("Je gesprek loopt nog. Stop het eerst als je opnieuw wilt beginnen."),
 }
 
@@ -71,8 +72,16 @@ class Visit:
 
     @property
     def live(self) -> Conversation | None:
+        """The chat that goes on; a letter that does is no reason to wait for it."""
         one = self.conversation
-        return one if one is not None and one.status in Conversation.LIVE else None
+        if one is None or one.kind != Conversation.Kind.CHAT or one.status not in one.LIVE:
+            return None
+        return one
+
+    @cached_property
+    def letter(self) -> Conversation | None:
+        """The letter of this visit, live or closed."""
+        return self.visitor.letter() if self.visitor else None
 
     @property
     def intake(self) -> Intake | None:

@@ -62,8 +62,8 @@ class Visitor(models.Model):
         return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
 
     def conversation(self) -> "Conversation | None":
-        """The one that this visit is about: the live chat, else the newest."""
-        newest = self.conversations.order_by("-created_at", "-pk")
+        """The one that this visit is about: the live chat, else the newest not put away."""
+        newest = self.conversations.filter(is_put_away=False).order_by("-created_at", "-pk")
         return newest.chats().live().first() or newest.first()
 
     def letter(self) -> "Conversation | None":

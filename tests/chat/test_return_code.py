@@ -65,7 +65,7 @@ def test_a_code_is_read_however_it_was_typed() -> None:
 
 def test_any_one_typing_error_in_any_word_is_mended_or_said_never_another_word() -> None:
     """Two words are two errors apart, so one error can lead to no other word of the list."""
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     letters = "abcdefghijklmnopqrstuvwxyz"
     mended = 0
     for word in chance.sample(words(), 150):
