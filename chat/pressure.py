@@ -66,7 +66,9 @@ class Gauge:
     def is_high(self, request: HttpRequest) -> bool:
         """Whether the next one from here must prove itself."""
         now = time.monotonic()
-        return any(self._level(name, limit, now) > limit - 1 for name, limit in self._names(request))
+        return any(
+            self._level(name, limit, now) > limit - 1 for name, limit in self._names(request)
+        )
 
     def _level(self, name: bytes, limit: int, now: float) -> float:
         level, at = self._levels.get(name, (0.0, now))

@@ -64,6 +64,8 @@ def erase_visit(visitor: "Visitor") -> int:
     from chat.models.conversation import Conversation
 
     with transaction.atomic():
+        # The visitor first, as everybody does: nobody starts something new meanwhile.
+        type(visitor).objects.select_for_update().filter(pk=visitor.pk).first()
         mine = list(Conversation.objects.select_for_update().filter(visitor=visitor).order_by("pk"))
         for conversation in mine:
             _end(conversation)
