@@ -27,6 +27,8 @@ HEAD_START = {
 }
 # In the middle of a talk already: the colleague handed over, or was lost.
 RETURNED_HEAD_START = timedelta(minutes=60)
+# Was invited from a letter: a place was kept.
+KEPT_HEAD_START = timedelta(minutes=20)
 
 # What a chat takes until there are figures of our own: 20 to 60 minutes in published ones.
 USUAL_LENGTH = timedelta(minutes=30)
@@ -41,12 +43,15 @@ class Waiting:
     urgency: str
     since: datetime
     returned: bool = False
+    keeps_place: bool = False
 
     @property
     def rank(self) -> tuple[datetime, str]:
         head_start = HEAD_START[Conversation.Urgency(self.urgency)]
         if self.returned:
             head_start = max(head_start, RETURNED_HEAD_START)
+        if self.keeps_place:
+            head_start = max(head_start, KEPT_HEAD_START)
         return self.since - head_start, self.conversation
 
 
@@ -114,9 +119,9 @@ def round_up(wait: timedelta) -> int:
 def waiting_on(line: ServiceLine) -> list[Waiting]:
     rows = Conversation.objects.waiting().filter(line=line)
     return order(
-        Waiting(pk, urgency, since, claimed_at is not None)
-        for pk, urgency, since, claimed_at in rows.values_list(
-            "pk", "urgency", "waiting_since", "claimed_at"
+        Waiting(pk, urgency, since, claimed_at is not None, keeps_place)
+        for pk, urgency, since, claimed_at, keeps_place in rows.values_list(
+            "pk", "urgency", "waiting_since", "claimed_at", "keeps_place"
         )
     )
 
@@ -146,9 +151,8 @@ def usual_length(line: ServiceLine) -> timedelta:
     """The median of the last chats, kept between 15 and 60 minutes; published figures at first."""
     spans = sorted(
         ended_at - claimed_at
-        for ended_at, claimed_at in Conversation.objects.filter(
-            line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False
-        )
+        for ended_at, claimed_at in Conversation.objects.chats()
+        .filter(line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False)
         .order_by("-ended_at")
         .values_list("ended_at", "claimed_at")[:SAMPLE]
         if ended_at and claimed_at

@@ -16,12 +16,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat import events
+from chat.models.letters import LetterVerbs
 from chat.models.refused import Refused
 from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
 from institutions.sealing import DataKey
-from roster.models import LEASE, Presence, ServiceLine
+from roster.models import LEASE, ConsultationHour, Presence, ServiceLine
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -35,14 +36,23 @@ RESERVED = timedelta(seconds=90)
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def chats(self) -> "ConversationQuerySet":
+        return self.filter(kind=Conversation.Kind.CHAT)
+
+    def letters(self) -> "ConversationQuerySet":
+        return self.filter(kind=Conversation.Kind.LETTER)
+
     def live(self) -> "ConversationQuerySet":
+        """What has not ended, chats and letters."""
         return self.filter(status__in=Conversation.LIVE)
 
     def waiting(self) -> "ConversationQuerySet":
-        return self.filter(status=Conversation.Status.WAITING, kind=Conversation.Kind.CHAT)
+        """The queue: chats. Letters wait in the inbox."""
+        return self.chats().filter(status=Conversation.Status.WAITING)
 
     def active(self) -> "ConversationQuerySet":
-        return self.filter(status=Conversation.Status.ACTIVE)
+        """Chats that somebody has. A letter that a worker has takes no place and needs no window."""
+        return self.chats().filter(status=Conversation.Status.ACTIVE)
 
     def visible_to(self, staff: "Staff") -> "ConversationQuerySet":
         """What a worker may read: what they hold, and what their own institution owns."""
@@ -51,7 +61,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
 
 
-class Conversation(models.Model):
+class Conversation(LetterVerbs):
     """One contact between a visitor and workers."""
 
     class Kind(models.TextChoices):
@@ -76,6 +86,13 @@ class Conversation(models.Model):
         TIME = "time", _("het spreekuur is voorbij")
         MISUSE = "misuse", _("misbruik van de chat")
         BY_VISITOR = "by_visitor", _("jongere stopte het gesprek")
+        QUIET = "quiet", _("lang niets gehoord")
+        ERASED = "erased", _("jongere wiste alles")
+
+    class AnswerBy(models.TextChoices):
+        CODE = "code", _("met de terugkomcode")
+        NOTICE = "notice", _("een seintje per e-mail")
+        MAIL = "mail", _("het antwoord per e-mail")
 
     class ContactKind(models.TextChoices):
         ABOUT_SELF = "about_self", _("over zichzelf")
@@ -103,11 +120,20 @@ class Conversation(models.Model):
         UNKNOWN = "unknown", _("iets anders")
 
     LIVE = (Status.WAITING, Status.ACTIVE)
-    TRANSITIONS: dict[str, frozenset[str]] = {
-        Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
-        Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
-        Status.CLOSED: frozenset(),
-        Status.ABANDONED: frozenset(),
+    # By kind. Between the kinds there is one way: a waiting chat becomes a waiting letter.
+    TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
+        Kind.CHAT: {
+            Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
+            Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+            Status.CLOSED: frozenset(),
+            Status.ABANDONED: frozenset(),
+        },
+        Kind.LETTER: {
+            Status.WAITING: frozenset({Status.ACTIVE, Status.CLOSED}),
+            Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+            Status.CLOSED: frozenset({Status.WAITING}),
+            Status.ABANDONED: frozenset(),
+        },
     }
 
     id = models.CharField(primary_key=True, max_length=22, default=random_id, editable=False)
@@ -143,6 +169,27 @@ class Conversation(models.Model):
     closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    # Of which conversation this one is the next: a letter after a chat, a chat after a letter.
+    follows = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="followed_by"
+    )
+    keeps_place = models.BooleanField(
+        default=False, help_text="Was invited from a letter: goes ahead in the queue."
+    )
+    # Letters only.
+    answer_by = models.CharField(
+        max_length=6, choices=AnswerBy.choices, default=AnswerBy.CODE, help_text="Of a letter."
+    )
+    sealed_address = models.BinaryField(null=True)
+    due_at = models.DateTimeField(null=True, help_text="An answer is promised until then.")
+    overdue_told_at = models.DateTimeField(null=True)
+    quiet_told_at = models.DateTimeField(
+        null=True, help_text="She was told that the letter closes unless she writes."
+    )
+    invited_at = models.DateTimeField(null=True, help_text="To a chat, and not used yet.")
+    invited_hour = models.ForeignKey(
+        ConsultationHour, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
     feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
 
@@ -153,6 +200,11 @@ class Conversation(models.Model):
         indexes = [
             models.Index(fields=["line", "status", "kind"]),
             models.Index(fields=["worker", "status"]),
+            models.Index(
+                fields=["institution", "status"],
+                condition=Q(kind="letter"),
+                name="letters_of_an_institution",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -169,9 +221,17 @@ class Conversation(models.Model):
                 name="ended_has_a_time",
             ),
             models.UniqueConstraint(
-                fields=["visitor"],
+                fields=["visitor", "kind"],
                 condition=Q(status__in=("waiting", "active")),
-                name="one_live_conversation_per_visitor",
+                name="one_live_chat_and_letter_each",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="letter") | ~Q(status="abandoned"),
+                name="letter_is_never_abandoned",
+            ),
+            models.CheckConstraint(
+                condition=~Q(answer_by="code") | Q(sealed_address__isnull=True),
+                name="no_address_without_a_reason",
             ),
         ]
 
@@ -188,15 +248,21 @@ class Conversation(models.Model):
         line: ServiceLine,
         urgency: str = Urgency.NORMAL,
         intake: str = "",
+        follows: "Conversation | None" = None,
+        keeps_place: bool = False,
     ) -> "Conversation":
         """Put a visitor in the queue. The caller asked first whether the chat is open.
 
-        A visitor who has a live conversation gets that one back: a double click, a second tab.
+        A visitor who has a live chat gets that one back: a double click, a second tab. `follows`
+        is the letter that led here; `keeps_place` when it holds an invitation, which is then used.
         """
         with transaction.atomic():
             Visitor.objects.select_for_update().get(pk=visitor.pk)
-            if live := visitor.conversations.live().first():
+            if live := visitor.conversations.chats().live().first():
                 return live
+            if follows is not None:
+                invited = cls.objects.letters().filter(pk=follows.pk, invited_at__isnull=False)
+                keeps_place = bool(invited.update(invited_at=None)) and keeps_place
             now = timezone.now()
             conversation = cls(
                 brand_id=visitor.brand_id,
@@ -204,6 +270,8 @@ class Conversation(models.Model):
                 visitor=visitor,
                 language=visitor.language,
                 urgency=urgency,
+                follows=follows,
+                keeps_place=keeps_place,
                 created_at=now,
                 waiting_since=now,
                 visitor_seen_at=now,
@@ -225,7 +293,7 @@ class Conversation(models.Model):
         """
         if not staff.is_worker:
             raise Refused("forbidden")
-        if self.status != self.Status.WAITING:
+        if self.status != self.Status.WAITING or self.kind != self.Kind.CHAT:
             raise Refused("taken")
         now = timezone.now()
         with transaction.atomic():
@@ -247,7 +315,8 @@ class Conversation(models.Model):
                 self.Status.ACTIVE,
                 by="worker",
                 worker=staff.user,
-                only=Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now),
+                only=Q(kind=self.Kind.CHAT)
+                & (Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)),
                 now=now,
                 changes={
                     "worker": staff.user,
@@ -312,11 +381,14 @@ class Conversation(models.Model):
         Out of the queue that is abandoned; out of a chat it is closed, and the worker still
         registers it.
         """
+        if self.kind != self.Kind.CHAT:
+            raise Refused("wrong_state")
         waiting = self.status == self.Status.WAITING
         self._move(
             self.Status.ABANDONED if waiting else self.Status.CLOSED,
             by="system" if reason in ("lost", "closing_time") else "visitor",
             reason=reason,
+            only=Q(kind=self.Kind.CHAT),
             changes={
                 "ended_at": timezone.now(),
                 "closing_reason": ""
@@ -368,7 +440,7 @@ class Conversation(models.Model):
     ) -> None:
         """Change the status if nobody was first; raises Refused("wrong_state") or ("taken")."""
         old = self.status
-        if to not in self.TRANSITIONS[old]:
+        if to not in self.TRANSITIONS[self.kind][old]:
             raise Refused("wrong_state")
         with transaction.atomic():
             unchanged = Conversation.objects.filter(only or Q(), pk=self.pk, status=old)
