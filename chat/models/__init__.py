@@ -8,6 +8,16 @@ from chat.models.conversation import (
     ConversationQuerySet,
     StatusChange,
 )
+from chat.models.letter_help import (
+    Draft,
+    Invitation,
+    LetterAnswer,
+    LetterWarning,
+    SecondReading,
+    Transfer,
+    able_institutions,
+    hours_to_invite_to,
+)
 from chat.models.refused import Refused
 from chat.models.visitor import Epoch, Visitor, random_id
 from chat.models.words import ConversationKey, Message, Note, QuickReply
@@ -19,12 +29,20 @@ __all__ = [
     "Conversation",
     "ConversationKey",
     "ConversationQuerySet",
+    "Draft",
     "Epoch",
+    "Invitation",
+    "LetterAnswer",
+    "LetterWarning",
     "Message",
     "Note",
     "QuickReply",
     "Refused",
+    "SecondReading",
     "StatusChange",
+    "Transfer",
     "Visitor",
+    "able_institutions",
+    "hours_to_invite_to",
     "random_id",
 ]

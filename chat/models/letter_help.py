@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Max, Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat.models.refused import Refused
-from institutions.models import AuditEvent, Institution
-from roster.models import ConsultationHour
+from chat.models.words import Message, Note
+from institutions.models import AuditEvent, Institution, Membership
+from roster.models import ConsultationHour, ServiceLine
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
     from institutions.access import Staff
+
+
+def hours_to_invite_to(line: ServiceLine, now: datetime) -> "models.QuerySet[ConsultationHour]":
+    """The published hours of a line that begin from now on, next one first."""
+    hours: models.QuerySet[ConsultationHour] = line.hours.planned().published()
+    return hours.filter(start__gt=now).order_by("start", "pk")
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
@@ -63,10 +70,41 @@ class Invitation(models.Model):
     def __str__(self) -> str:
         return f"invitation {self.pk}"
 
+    @classmethod
+    def invite(cls, letter: "Conversation", staff: "Staff", hour: ConsultationHour) -> "Invitation":
+        """Keep a place in an hour to come for the writer of an own letter; a new one replaces it.
+
+        Raises Refused: forbidden (not the holder), outside (no published hour of this line, or over).
+        """
+        now = timezone.now()
+        with transaction.atomic():
+            letter.hold(staff)
+            if not hours_to_invite_to(letter.line, now).filter(pk=hour.pk).exists():
+                raise Refused("outside")
+            letter.invitations.open().update(withdrawn_at=now)
+            invitation = cls.objects.create(
+                conversation=letter, hour=hour, made_by=staff.user, at=now
+            )
+            letter.audit(AuditEvent.Verb.LETTER, staff, f"invited {hour.pk}")
+            letter.tell_inbox()
+        return invitation
+
+    def withdraw(self, staff: "Staff") -> None:
+        """Keep the place no longer. Raises Refused: forbidden, wrong_state (it was used)."""
+        with transaction.atomic():
+            self.conversation.hold(staff)
+            known = Invitation.objects.open().filter(pk=self.pk)
+            if not known.update(withdrawn_at=timezone.now()):
+                raise Refused("wrong_state")
+            self.conversation.audit(AuditEvent.Verb.LETTER, staff, f"uninvited {self.hour_id}")
+            self.conversation.tell_inbox()
+
     def holds(self, now: datetime) -> bool:
         """Whether it still keeps a place: open, and for an hour that goes on or is to come."""
         is_open = self.used_at is None and self.withdrawn_at is None
-        return is_open and self.hour.status == ConsultationHour.Status.PLANNED and self.hour.end > now
+        return (
+            is_open and self.hour.status == ConsultationHour.Status.PLANNED and self.hour.end > now
+        )
 
 
 class Draft(models.Model):
@@ -202,7 +240,7 @@ class SecondReading(models.Model):
                 raise Refused("colleague_absent")
             reading = cls.objects.create(conversation=letter, asked_by=staff.user, reader=reader)
             letter.audit(AuditEvent.Verb.LETTER, staff, "reader_asked")
-            letter.tell_inbox(staff.user.pk, reader.pk if reader else None)
+            letter.tell_inbox()
         return reading
 
     def withdraw(self, staff: "Staff") -> None:
@@ -212,13 +250,13 @@ class SecondReading(models.Model):
             if not self._open().update(withdrawn_at=timezone.now()):
                 raise Refused("wrong_state")
             self.conversation.audit(AuditEvent.Verb.LETTER, staff, "reader_withdrawn")
-            self.conversation.tell_inbox(self.asked_by_id, self.reader_id)
+            self.conversation.tell_inbox()
 
     def answer(self, staff: "Staff", *, verdict: str, note: str = "") -> None:
         """Say what one thinks of the draft; the writer decides what happens with it.
 
-        Raises Refused: forbidden (asked of somebody else), wrong_state (not asked any more), choose
-        (a remark without words).
+        Raises Refused: forbidden (asked of somebody else), wrong_state (not asked any more),
+        note_missing (a remark without words).
         """
         if verdict == self.Verdict.ADVICE and not note:
             raise Refused("note_missing")
@@ -238,7 +276,7 @@ class SecondReading(models.Model):
                 raise Refused("wrong_state")
             detail = "reader_agreed" if verdict == self.Verdict.AGREED else "reader_advised"
             letter.audit(AuditEvent.Verb.LETTER, staff, detail)
-            letter.tell_inbox(self.asked_by_id, staff.user.pk)
+            letter.tell_inbox()
         self.refresh_from_db()
 
     def _open(self) -> SecondReadingQuerySet:
@@ -285,7 +323,8 @@ class Transfer(models.Model):
                 name="one_open_transfer_per_letter",
             ),
             models.CheckConstraint(
-                condition=Q(ended_at=None, outcome="") | (Q(ended_at__isnull=False) & ~Q(outcome="")),
+                condition=Q(ended_at=None, outcome="")
+                | (Q(ended_at__isnull=False) & ~Q(outcome="")),
                 name="transfer_ends_with_an_outcome",
             ),
         ]
@@ -298,3 +337,136 @@ class Transfer(models.Model):
             return ""
         key = self.conversation.data_key()
         return key.unseal(self.note, self.conversation_id, self.pk, "transfer")
+
+    # --- Verbs of the worker --------------------------------------------------------------------
+
+    @classmethod
+    def ask(
+        cls, letter: "Conversation", staff: "Staff", to: Institution, note: str = ""
+    ) -> "Transfer":
+        """Ask the writer of an own letter whether another institution may answer it.
+
+        Raises Refused: forbidden (not the holder), wrong_state (asked already), outside (that
+        institution is this one, or has nobody to answer).
+        """
+        with transaction.atomic():
+            letter.hold(staff)
+            if letter.transfers.open().exists():
+                raise Refused("wrong_state")
+            if to.pk == letter.institution_id or not able_institutions().filter(pk=to.pk).exists():
+                raise Refused("outside")
+            transfer = cls.objects.create(
+                conversation=letter, asked_by=staff.user, to_institution=to
+            )
+            if note:
+                sealed = letter.data_key().seal(note, letter.pk, transfer.pk, "transfer")
+                cls.objects.filter(pk=transfer.pk).update(note=sealed)
+                transfer.note = sealed
+            letter.audit(AuditEvent.Verb.LETTER, staff, "transfer_asked")
+            letter.tell_inbox()
+        return transfer
+
+    def withdraw(self, staff: "Staff") -> None:
+        """Ask no longer. Raises Refused: forbidden, wrong_state (she answered)."""
+        with transaction.atomic():
+            self.conversation.hold(staff)
+            self._end(self.Outcome.WITHDRAWN)
+            self.conversation.audit(AuditEvent.Verb.LETTER, staff, "transfer_withdrawn")
+
+    # --- Verbs of the visitor -------------------------------------------------------------------
+
+    def accept(self) -> None:
+        """She says yes: the letter lies in the inbox of the other institution, with the note.
+
+        What was promised stays promised. Raises Refused: wrong_state (not asked any more).
+        """
+        letter = self.conversation
+        now = timezone.now()
+        with transaction.atomic():
+            letter.lock()
+            self._end(self.Outcome.YES)
+            letter.transfer_to(self.to_institution, by=self.asked_by, now=now)
+            if note := self.note_text():
+                Note.add(letter, self.asked_by, note, client_id=f"transfer-{self.pk}")
+
+    def decline(self) -> None:
+        """She says no: everything stays as it is. Raises Refused: wrong_state."""
+        with transaction.atomic():
+            self.conversation.lock()
+            self._end(self.Outcome.NO)
+
+    def _end(self, outcome: str) -> None:
+        if (
+            not Transfer.objects.open()
+            .filter(pk=self.pk)
+            .update(ended_at=timezone.now(), outcome=outcome)
+        ):
+            raise Refused("wrong_state")
+        self.conversation.tell_inbox()
+        self.refresh_from_db()
+
+
+def able_institutions() -> "models.QuerySet[Institution]":
+    """Those that have somebody who can answer letters."""
+    employers = Membership.objects.active().workers().values("institution")
+    return Institution.objects.filter(is_active=True, pk__in=employers)
+
+
+class LetterAnswer(models.Model):
+    """That a promised answer was given, and when: what the figures of letters are made of.
+
+    Written with the answer, never changed, and without a word or a person; outlives the text.
+    """
+
+    conversation = models.ForeignKey(
+        "chat.Conversation", on_delete=models.CASCADE, related_name="letter_answers"
+    )
+    institution = models.ForeignKey(Institution, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(help_text="When the first words came that it answers.")
+    due_at = models.DateTimeField()
+    answered_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"answer {self.pk}"
+
+    @classmethod
+    def note(cls, letter: "Conversation", now: datetime) -> None:
+        """Note that the answer to a letter is given now. Part of the caller's transaction."""
+        answered = letter.messages.filter(author=Message.Author.WORKER).aggregate(Max("seq"))
+        asked = letter.messages.filter(seq__gt=answered["seq__max"] or 0).aggregate(Min("at"))
+        cls.objects.create(
+            conversation=letter,
+            institution_id=letter.institution_id,
+            asked_at=asked["at__min"] or letter.waiting_since,
+            due_at=letter.due_at,
+            answered_at=now,
+        )
+
+
+class LetterWarning(models.Model):
+    """That somebody was warned of a promise: once for each letter, promise and stage."""
+
+    class Stage(models.TextChoices):
+        HALF = "half"
+        END = "end"
+
+    conversation = models.ForeignKey(
+        "chat.Conversation", on_delete=models.CASCADE, related_name="letter_warnings"
+    )
+    due_at = models.DateTimeField()
+    stage = models.CharField(max_length=4, choices=Stage.choices)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "due_at", "stage"], name="one_warning_of_a_stage"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.pk}"

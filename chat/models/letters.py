@@ -25,6 +25,7 @@ from institutions.sealing import DataKey
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
+    from chat.models.letter_help import Invitation
     from roster.models import ServiceLine
 
 
@@ -235,9 +236,7 @@ class LetterVerbs(models.Model):
 
     # --- Whose turn it is -----------------------------------------------------------------------
 
-    @property
-    def is_invited(self: "Conversation") -> bool:
-        """Whether a worker invited her to a chat, and that was not used yet."""
-        return self.invited_at is not None and (
-            self.invited_hour is None or self.invited_hour.end > timezone.now()
-        )
+    def invitation(self: "Conversation") -> "Invitation | None":
+        """The place that a worker keeps for her in an hour that goes on or is to come, if any."""
+        found = self.invitations.open().select_related("hour").first()
+        return found if found and found.holds(timezone.now()) else None
