@@ -41,3 +41,11 @@ def promised(at: datetime, zone: ZoneInfo, days: int = PROMISE) -> datetime:
     The day on which it came does not count. Half of the promise is `promised(at, zone, days=1)`.
     """
     return to_utc(workday_after(at.astimezone(zone).date(), days), DAY_ENDS, zone)
+
+
+def half_of(due_at: datetime, zone: ZoneInfo) -> datetime:
+    """Return when half of a promise has passed: the end of the working day before its last."""
+    day = due_at.astimezone(zone).date() - timedelta(days=1)
+    while not is_workday(day):
+        day -= timedelta(days=1)
+    return to_utc(day, DAY_ENDS, zone)

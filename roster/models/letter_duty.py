@@ -70,7 +70,7 @@ class LetterDuty(models.Model):
         """
         week = monday_of(line.today(now))
         duty = cls.objects.filter(line=line, week=week).select_related("institution").first()
-        if duty and _able(week).filter(pk=duty.institution_id).exists():
+        if duty and able_to_answer(week).filter(pk=duty.institution_id).exists():
             return duty.institution
         cls.deal(line, week, weeks=1)
         duty = cls.objects.filter(line=line, week=week).select_related("institution").first()
@@ -89,7 +89,7 @@ class LetterDuty(models.Model):
                 if not weights:
                     continue
                 known = cls.objects.filter(line=line, week=week)
-                if known.filter(institution__in=_able(week)).exists():
+                if known.filter(institution__in=able_to_answer(week)).exists():
                     continue
                 known.delete()
                 cls.objects.create(
@@ -123,7 +123,7 @@ class LetterDuty(models.Model):
         now = now or timezone.now()
         if self.last_day < self.line.today(now):
             raise RosterRefused("past")
-        if not _able(self.week).filter(pk=institution.pk).exists():
+        if not able_to_answer(self.week).filter(pk=institution.pk).exists():
             raise RosterRefused("outside")
         with transaction.atomic():
             LetterDuty.objects.filter(pk=self.pk).update(
@@ -144,7 +144,7 @@ class LetterDuty(models.Model):
         )
 
 
-def _able(week: date) -> "models.QuerySet[Institution]":
+def able_to_answer(week: date) -> "models.QuerySet[Institution]":
     """The institutions that take part in this week and have somebody who can answer."""
     employers = Membership.objects.active().workers().values("institution")
     return Institution.objects.active_on(week).filter(pk__in=employers)
@@ -156,7 +156,7 @@ def weights_of(line: ServiceLine, week: date) -> dict[int, int]:
     By the key of the period that holds its Monday, as far as they take part in that week; without
     a period or a key everybody bears the same.
     """
-    able = set(_able(week).values_list("pk", flat=True))
+    able = set(able_to_answer(week).values_list("pk", flat=True))
     period = RosterPeriod.objects.on(week).filter(line=line).first()
     if period:
         keys = {party: key for party, key in keys_of(period).items() if party in able}
