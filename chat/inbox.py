@@ -79,6 +79,7 @@ class Inbox:
         """`institutions`: only what those own; None: everything."""
         self.now = now
         to_register = Q(status=Conversation.Status.CLOSED, contact_kind="", worker__isnull=False)
+        to_register &= ~Q(closing_reason=Conversation.ClosingReason.ERASED)
         letters = Conversation.objects.letters().filter(
             Q(status__in=Conversation.LIVE) | to_register
         )

@@ -78,7 +78,7 @@ def watch_promises(now: datetime) -> int:
     told: dict[tuple[str, User], list[int]] = defaultdict(list)
     with transaction.atomic():
         for letter in promised:
-            if stage := _stage(letter, now):
+            if letter.due_at and (stage := _stage(letter, now)):
                 warning, is_new = letter.letter_warnings.get_or_create(
                     due_at=letter.due_at, stage=stage, defaults={"at": now}
                 )

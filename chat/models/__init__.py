@@ -19,6 +19,7 @@ from chat.models.letter_help import (
     hours_to_invite_to,
 )
 from chat.models.refused import Refused
+from chat.models.return_code import ReturnCode
 from chat.models.visitor import Epoch, Visitor, random_id
 from chat.models.words import ConversationKey, Message, Note, QuickReply
 
@@ -38,6 +39,7 @@ __all__ = [
     "Note",
     "QuickReply",
     "Refused",
+    "ReturnCode",
     "SecondReading",
     "StatusChange",
     "Transfer",

@@ -184,7 +184,12 @@ class InboxVerbs(models.Model):
     def transfer_to(
         self: "Conversation", institution: Institution, *, by: User, now: datetime
     ) -> None:
-        """Put a letter in the inbox of another institution; part of the caller's transaction."""
+        """Put a letter in the inbox of another institution; part of the caller's transaction.
+
+        Refuses: wrong_state (nobody has it, or it has ended).
+        """
+        if self.status != self.Status.ACTIVE:
+            raise Refused("wrong_state")
         self._move(
             self.Status.WAITING,
             by="visitor",

@@ -202,13 +202,17 @@ class LetterVerbs(models.Model):
         because nothing was heard for long (`quiet`). She can still read it, and write again."""
         if self.kind != self.Kind.LETTER:
             raise Refused("wrong_state")
-        self._move(
-            self.Status.CLOSED,
-            by=by,
-            reason=reason,
-            only=Q(kind=self.Kind.LETTER),
-            changes={"ended_at": timezone.now(), "closing_reason": reason, "due_at": None},
-        )
+        now = timezone.now()
+        with transaction.atomic():
+            self._move(
+                self.Status.CLOSED,
+                by=by,
+                reason=reason,
+                only=Q(kind=self.Kind.LETTER),
+                now=now,
+                changes={"ended_at": now, "closing_reason": reason, "due_at": None},
+            )
+            self.end_asks(now)
 
     # --- How she hears of an answer -------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('institutions', '0007_inbox_letter_verb'),
+        ('institutions', '0008_inbox_letter_verb'),
         ('roster', '0003_roster'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0003_letters_model'),
-        ('institutions', '0007_inbox_letter_verb'),
+        ('chat', '0004_letters_code'),
+        ('institutions', '0008_inbox_letter_verb'),
         ('roster', '0004_inbox_letter_duty'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
