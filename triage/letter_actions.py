@@ -132,6 +132,27 @@ def letter_older(here: Visit) -> HttpResponse:
     return letter_page.show_letter(here, _letter(here), older=True)
 
 
+def transfer_yes(here: Visit) -> HttpResponse:
+    """Another institution may answer the letter."""
+    return _decide(here, "accept")
+
+
+def transfer_no(here: Visit) -> HttpResponse:
+    """It stays with who has it."""
+    return _decide(here, "decline")
+
+
+def _decide(here: Visit, verb: str) -> HttpResponse:
+    transfer = _letter(here).transfers.open().first()
+    if transfer is None or str(transfer.pk) != here.request.POST.get("transfer"):
+        raise Refusal(TEXTS["stale"])
+    try:
+        getattr(transfer, verb)()
+    except Refused:  # the worker took the question back in the same moment
+        raise Refusal(TEXTS["stale"]) from None
+    return go_on()
+
+
 def letter_close(here: Visit) -> HttpResponse:
     mine = _letter(here)
     if mine.status in Conversation.LIVE:
@@ -164,7 +185,7 @@ def letter_chat(here: Visit) -> HttpResponse:
         visitor=here.needs_visitor(),
         line=mine.line,
         follows=mine,
-        keeps_place=mine.is_invited,
+        keeps_place=letter_page.keeps_place(mine, here.now),
         **carried_over(mine),
     )
     return go_on()
@@ -235,6 +256,8 @@ ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
     "letter_post": letter_post,
     "letter_answer": letter_answer,
     "letter_older": letter_older,
+    "transfer_yes": transfer_yes,
+    "transfer_no": transfer_no,
     "letter_close": letter_close,
     "letter_chat": letter_chat,
     "to_letter": to_letter,

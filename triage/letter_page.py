@@ -84,7 +84,9 @@ def show_letter(
         is_erased=not messages and letter.last_seq > 0,
         own_count=own,
         is_late=letter.due_at is not None and letter.due_at < here.now,
-        invited=letter.is_invited,
+        invitation=letter.invitation(),
+        keeps_place=keeps_place(letter, here.now),
+        transfer=letter.transfers.open().select_related("to_institution").first(),
         opening=here.opening,
         address=letter.address() if messages else "",
         has_code=code is not None,
@@ -96,6 +98,12 @@ def show_letter(
         days=retention_days(),
         **context,
     )
+
+
+def keeps_place(letter: Conversation, now: datetime) -> bool:
+    """Whether a place is kept for her at this moment: in the hour to which she was invited."""
+    invitation = letter.invitation()
+    return invitation is not None and invitation.hour.start <= now < invitation.hour.end
 
 
 def _heading(letter: Conversation, *, has_answer: bool) -> str:

@@ -92,7 +92,8 @@ class Visitor(models.Model):
         """
         with transaction.atomic():
             # The visitor before the conversation, as everybody does: so nobody waits in a circle.
-            Visitor.objects.select_for_update().filter(pk=self.pk).first()
+            # `no_key`: who only points at the visitor (PostgreSQL looks whether it is there) passes.
+            Visitor.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
             for conversation in self.conversations.chats().live():
                 try:
                     conversation.abandon(reason="left")

@@ -1,7 +1,7 @@
 """Letters by plain forms: writing one, its code, what is new, writing on, and erasing."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from io import StringIO
 from typing import Any
 
@@ -16,13 +16,14 @@ from chat.models import (
     ConversationKey,
     Message,
     ReturnCode,
+    Transfer,
     Visitor,
 )
 from chat.reading import intake_of, read_messages
 from institutions.models import Brand, Institution, JobRun, StaffMail, User
 from roster.models import ConsultationHour, ServiceLine
 from tests.chat.test_letters import TEXT, a_letter, answer, new_id, take
-from tests.people import begin_visit, visitor_browser
+from tests.people import begin_visit, rights_of, visitor_browser
 from tests.triage.forms import COOKIE, SAME_ORIGIN, act, go, nothing_changes, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -336,9 +337,9 @@ def test_the_way_to_be_answered_can_change_and_the_address_goes(
 
 
 def test_an_invitation_keeps_a_place_in_the_chat(
-    hers: Client, letter: Conversation, open_hour: ConsultationHour
+    hers: Client, letter: Conversation, open_hour: ConsultationHour, anna: User
 ) -> None:
-    Conversation.objects.filter(pk=letter.pk).update(invited_at=timezone.now())
+    letter.invitations.create(hour=open_hour, made_by=anna)
     assert "Je bent uitgenodigd om te chatten" in text_of(hers.get("/"))
     assert "Je wacht op" in go(hers, "letter_chat")
     chat = Conversation.objects.chats().get()
@@ -349,11 +350,52 @@ def test_an_invitation_keeps_a_place_in_the_chat(
 
 
 def test_with_an_invitation_and_a_closed_chat_nothing_starts(
-    hers: Client, letter: Conversation
+    hers: Client, letter: Conversation, open_hour: ConsultationHour, anna: User, closed: Any
 ) -> None:
-    Conversation.objects.filter(pk=letter.pk).update(invited_at=timezone.now())
+    letter.invitations.create(hour=open_hour, made_by=anna)
+    closed()
+    assert "Je plek blijft bewaard" in text_of(hers.get("/"))
     with nothing_changes():
         assert act(hers, "letter_chat").status_code == 409
+
+
+def test_an_invitation_for_later_is_told_and_not_used_up_by_a_chat_before(
+    hers: Client, letter: Conversation, open_hour: ConsultationHour, line: ServiceLine, anna: User
+) -> None:
+    start = (timezone.now() + timedelta(days=1)).astimezone(line.zone).replace(hour=19, minute=0)
+    later = ConsultationHour.objects.create(
+        line=line,
+        local_date=start.date(),
+        local_start=time(19),
+        local_end=time(21),
+        tz=line.tz,
+        min_staff=1,
+    )
+    invitation = letter.invitations.create(hour=later, made_by=anna)
+    assert "tussen 19:00 en 21:00 uur terug met je code" in text_of(hers.get("/"))
+    assert "Je wacht op" in go(hers, "letter_chat")
+    assert not Conversation.objects.chats().get().keeps_place
+    invitation.refresh_from_db()
+    assert invitation.used_at is None
+
+
+@pytest.mark.parametrize(("says", "owner"), [("yes", "Maaskracht"), ("no", "Welzijn Zuid")])
+def test_she_decides_whether_another_institution_may_answer(
+    hers: Client, letter: Conversation, anna: User, carla: User, says: str, owner: str
+) -> None:
+    maas = Institution.objects.get(name="Maaskracht")
+    Conversation.objects.filter(pk=letter.pk).update(institution=anna.memberships.get().institution)
+    letter.refresh_from_db()
+    take(letter, anna)
+    transfer = Transfer.ask(letter, rights_of(anna), maas, "Kijk jij hiernaar?")
+    assert "We denken dat Maaskracht je beter kan helpen" in text_of(hers.get("/"))
+    with nothing_changes():
+        assert act(hers, f"transfer_{says}", transfer=transfer.pk + 1).status_code == 409
+    go(hers, f"transfer_{says}", transfer=transfer.pk)
+    letter.refresh_from_db()
+    assert letter.institution is not None
+    assert letter.institution.name == owner
+    assert act(hers, "transfer_yes", transfer=transfer.pk).status_code == 409
 
 
 def test_going_away_leaves_the_letter_and_takes_the_visit(
