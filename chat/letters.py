@@ -14,6 +14,8 @@ from roster.workdays import promised
 if TYPE_CHECKING:
     from chat.models import Conversation
 
+# What triage sets when a conversation starts, beside urgency and answers.
+PRESET = ("topic", "region", "age_band", "wishes", "danger")
 # A letter may be longer than a line of a chat.
 MAX_LETTER = 10_000
 
@@ -52,14 +54,17 @@ def due_at(letter: "Conversation", now: datetime) -> datetime:
 
 def carried_over(conversation: "Conversation") -> dict[str, Any]:
     """What is known about a person goes along from a chat to a letter, or from a letter to a chat:
-    the urgency, and the answers to the questions before."""
+    the urgency, the answers to the questions before, and what triage made of them."""
     from chat.models import ConversationKey
 
     try:
         intake = conversation.intake()
     except ConversationKey.DoesNotExist:  # erased by now
         intake = ""
-    return {"urgency": conversation.urgency, "intake": intake}
+    known = {"urgency": conversation.urgency, "intake": intake}
+    if hasattr(conversation, "region"):
+        known |= {name: getattr(conversation, name) for name in PRESET}
+    return known
 
 
 def write_on(letter: "Conversation", text: str, client_id: str) -> None:

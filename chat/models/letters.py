@@ -180,6 +180,21 @@ class LetterVerbs(models.Model):
         except IntegrityError:  # one live letter per visitor
             raise Refused("wrong_state") from None
 
+    def raise_urgency(self: "Conversation", urgency: str) -> None:
+        """Her words ask for more haste; the caller knows that it is more. For a live letter only."""
+        live = type(self).objects.letters().live().filter(pk=self.pk)
+        with transaction.atomic():
+            if live.update(urgency=urgency):
+                self.changes.create(
+                    old=self.status,
+                    new=self.status,
+                    by="visitor",
+                    reason=f"urgent_{urgency}",
+                    at=timezone.now(),
+                )
+                events.publish(events.DeskChanged(line=self.line_id))
+        self.refresh_from_db()
+
     def expect_answer(self: "Conversation") -> None:
         """The young person wrote on in a live letter: promise an answer, if none was yet."""
         from chat.letters import due_at

@@ -20,6 +20,7 @@ from chat.models import (
     Visitor,
 )
 from chat.reading import intake_of, read_messages
+from chat.writer import writer
 from institutions.models import Brand, Institution, JobRun, StaffMail, User
 from roster.models import ConsultationHour, ServiceLine
 from tests.chat.test_letters import TEXT, a_letter, answer, new_id, take
@@ -176,6 +177,18 @@ def test_who_could_not_be_helped_in_time_is_offered_a_letter(
     assert Conversation.objects.letters().get().follows == waiting_conversation
 
 
+def test_what_she_wrote_in_the_queue_is_a_letter_after_hours_and_the_page_says_so(
+    waiting_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    browser = visitor_browser(visitor)
+    go(browser, "post", client_id=new_id(), text="Is er al iemand?")
+    jobs.end_waiting_after_hours(timezone.now() + timedelta(hours=2))
+    page = text_of(browser.get("/"))
+    assert "Het lukte vandaag niet meer. Nu is het een brief." in page
+    assert "Laat mijn code zien" in page
+    assert "Is er al iemand?" in text_of(act(browser, "letter_older"))
+
+
 def test_many_letters_cost_a_wait_or_some_work_and_none_is_refused(
     brand: Brand, line: ServiceLine, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +212,29 @@ def test_many_letters_cost_a_wait_or_some_work_and_none_is_refused(
     assert send(browser, wait=proof["wait"]).status_code == 303
     browser, _refused = write()
     assert send(browser, wait=proof["wait"]).status_code == 429
+
+
+def test_words_that_ask_for_haste_raise_the_urgency_and_show_the_help_lines(
+    newcomer: Client, line: ServiceLine, anna: User
+) -> None:
+    act(newcomer, "letter")
+    go(newcomer, "skip_all")
+    send(newcomer, text="Ik wil niet meer leven.")
+    letter = Conversation.objects.get()
+    assert letter.urgency == "now"
+    assert [change.reason for change in letter.changes.all()] == ["letter", "urgent_now"]
+    assert "Nu in gevaar? Bel meteen" in text_of(newcomer.get("/"))
+
+
+def test_writing_on_can_raise_the_urgency_and_never_lowers_it(
+    hers: Client, letter: Conversation
+) -> None:
+    go(hers, "letter_post", client_id=new_id(), text="Ik wil niet meer leven.")
+    letter.refresh_from_db()
+    assert letter.urgency == "now"
+    go(hers, "letter_post", client_id=new_id(), text="Het gaat wel weer.")
+    letter.refresh_from_db()
+    assert letter.urgency == "now"
 
 
 # --- The code -------------------------------------------------------------------------------------
@@ -225,6 +261,9 @@ def test_the_code_is_shown_on_purpose_and_brings_back_in_any_browser(
     assert TEXT not in page
     assert TEXT in text_of(act(other, "letter_older"))
     assert code_of(other) == words
+    writer.stop()  # it has written now that she saw it
+    letter.refresh_from_db()
+    assert letter.visitor_seq == 2
     # The browser before it is out.
     assert COOKIE in hers.get("/").cookies
     assert act(hers, "letter_older").status_code == 409
