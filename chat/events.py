@@ -60,6 +60,11 @@ class MessagePosted(Event, frozen=True, kw_only=True, tag="message.posted"):
     text: str
     at: str
 
+    @property
+    def is_by_mail(self) -> bool:
+        """Whether it came by e-mail: from whoever could read that mailbox."""
+        return self.client_id.startswith("mail-")
+
     def audiences(self) -> list[str]:
         return [visitor_audience(self.conversation), staff_audience(self.conversation)]
 

@@ -130,6 +130,12 @@ def evaluate_openings(now: datetime) -> None:
             publish(DeskChanged(line=line.pk))
 
 
+def retention_of(conversation: Conversation) -> timedelta:
+    """How long after its end what was written in it is kept."""
+    owner = conversation.institution
+    return timedelta(days=owner.retention_days) if owner else DEFAULT_RETENTION
+
+
 def erase_old_texts(now: datetime) -> int:
     """Erase what was written in conversations whose time is over; return how many.
 
@@ -174,8 +180,9 @@ def forget_old_visits(now: datetime) -> int:
     )
     kept = quiet.filter(pk__in=letters.values("visitor"), token_hash__isnull=False)
     with transaction.atomic():
-        ReturnCode.objects.filter(visitor__in=kept).update(sealed_words=None)
-        forgotten = kept.update(token_hash=None)
+        found = list(kept.values_list("pk", flat=True)[:BATCH])
+        forgotten = kept.filter(pk__in=found).update(token_hash=None)
+        ReturnCode.objects.filter(visitor__in=found).update(sealed_words=None)
     gone = quiet.exclude(pk__in=letters.values("visitor")).exclude(pk__in=recent.values("visitor"))
     by_model = gone.delete()[1]
     return forgotten + by_model.get("chat.Visitor", 0)

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, Max, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
-from chat.models import Conversation, Message
+from chat.models import Conversation, Invitation, Message, Transfer
 from institutions.models.outgoing import OutgoingMail, OutgoingQuerySet
 from institutions.sealing import keyed_hash
 from mail.addresses import random_reference, sender_domain
@@ -51,7 +51,6 @@ class Correspondence(models.Model):
     told_seq = models.PositiveIntegerField(
         default=0, help_text="Answers up to this number have a row in the outbox."
     )
-    told_invitation_at = models.DateTimeField(null=True)
 
     objects = CorrespondenceManager()
 
@@ -98,6 +97,7 @@ class VisitorMail(OutgoingMail):
     class Kind(models.TextChoices):
         ANSWER = "answer"
         INVITATION = "invitation"
+        QUESTION = "question"
 
     to_whom = "a young person"
 
@@ -105,7 +105,7 @@ class VisitorMail(OutgoingMail):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     after = models.PositiveIntegerField(default=0, help_text="Tells of answers after this number,")
     seq = models.PositiveBigIntegerField(
-        help_text="… up to this one. Of an invitation: when it was given, in milliseconds."
+        help_text="… up to this one. Or the number of the invitation, or of the question."
     )
     # Fixed before the first attempt, so that a mail program shows a doubled mail once.
     message_id = models.CharField(max_length=200, unique=True, default=new_message_id)
@@ -140,19 +140,27 @@ class VisitorMail(OutgoingMail):
 
         Answers that were read with the code meanwhile need no mail.
         """
+        invitations, questions = (
+            Exists(
+                model.objects.open()
+                .filter(conversation=OuterRef("pk"))
+                .exclude(
+                    pk__in=cls.objects.filter(
+                        kind=kind, conversation=OuterRef("conversation")
+                    ).values("seq")
+                )
+            )
+            for model, kind in ((Invitation, cls.Kind.INVITATION), (Transfer, cls.Kind.QUESTION))
+        )
         known = Greatest(Coalesce("correspondence__told_seq", 0), F("visitor_seq"))
         answers = Message.objects.filter(
             conversation=OuterRef("pk"), author=Message.Author.WORKER, seq__gt=OuterRef("known")
-        )
-        invitations = Q(invited_at__isnull=False) & (
-            Q(correspondence__told_invitation_at__isnull=True)
-            | Q(correspondence__told_invitation_at__lt=F("invited_at"))
         )
         return (
             Conversation.objects.letters()
             .filter(sealed_address__isnull=False, address_failed_at__isnull=True, key__isnull=False)
             .annotate(known=known)
-            .filter(Q(last_seq__gt=F("known")) & Exists(answers) | invitations)
+            .filter(Q(last_seq__gt=F("known")) & Exists(answers) | invitations | questions)
         )
 
     @classmethod
@@ -170,15 +178,17 @@ class VisitorMail(OutgoingMail):
             if newest is not None:
                 letter.mails.create(kind=cls.Kind.ANSWER, after=after, seq=newest, due_at=now)
                 correspondence.told_seq = newest
+                correspondence.save(update_fields=["told_seq"])
                 put += 1
-            invited_at, told_at = letter.invited_at, correspondence.told_invitation_at
-            if invited_at is not None and (told_at is None or told_at < invited_at):
-                milliseconds = int(invited_at.timestamp() * 1000)
-                letter.mails.create(kind=cls.Kind.INVITATION, seq=milliseconds, due_at=now)
-                correspondence.told_invitation_at = invited_at
-                put += 1
-            if put:
-                correspondence.save(update_fields=["told_seq", "told_invitation_at"])
+            for kind, asked in (
+                (cls.Kind.INVITATION, letter.invitations.open()),
+                (cls.Kind.QUESTION, letter.transfers.open()),
+            ):
+                for pk in asked.values_list("pk", flat=True):
+                    _mail, is_new = letter.mails.get_or_create(
+                        kind=kind, seq=pk, defaults={"due_at": now}
+                    )
+                    put += is_new
         return put
 
     def drop(self, now: datetime) -> None:

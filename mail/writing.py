@@ -12,7 +12,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Max
 from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from chat.models import Conversation, ConversationKey, Message
@@ -55,10 +55,8 @@ def _text(mail: VisitorMail, letter: Conversation) -> str | None:
         "can_reply": bool(settings.MAIL_REPLY_TO),
         "stop_link": stop_link(letter.correspondence, letter.brand),
     }
-    if mail.kind == VisitorMail.Kind.INVITATION:
-        if not letter.is_invited:
-            return None
-        return _render("notice", context)
+    if mail.kind != VisitorMail.Kind.ANSWER:
+        return _render("notice", context) if _is_open(mail, letter) else None
     if letter.visitor_seq >= mail.seq:
         return None
     answers = _answers(mail, letter)
@@ -68,6 +66,14 @@ def _text(mail: VisitorMail, letter: Conversation) -> str | None:
         return _render("notice", context)
     context |= {"answers": answers, "files_refused": _files_refused(letter)}
     return _render("answer", context)
+
+
+def _is_open(mail: VisitorMail, letter: Conversation) -> bool:
+    """Whether an invitation still stands, or a question was not answered yet."""
+    if mail.kind == VisitorMail.Kind.INVITATION:
+        invitation = letter.invitations.select_related("hour").filter(pk=mail.seq).first()
+        return invitation is not None and invitation.holds(timezone.now())
+    return letter.transfers.open().filter(pk=mail.seq).exists()
 
 
 def _files_refused(letter: Conversation) -> bool:

@@ -8,6 +8,16 @@ from chat.models.conversation import (
     ConversationQuerySet,
     StatusChange,
 )
+from chat.models.letter_help import (
+    Draft,
+    Invitation,
+    LetterAnswer,
+    LetterWarning,
+    SecondReading,
+    Transfer,
+    able_institutions,
+    hours_to_invite_to,
+)
 from chat.models.refused import Refused
 from chat.models.return_code import ReturnCode
 from chat.models.visitor import Epoch, Visitor, random_id
@@ -20,13 +30,21 @@ __all__ = [
     "Conversation",
     "ConversationKey",
     "ConversationQuerySet",
+    "Draft",
     "Epoch",
+    "Invitation",
+    "LetterAnswer",
+    "LetterWarning",
     "Message",
     "Note",
     "QuickReply",
     "Refused",
     "ReturnCode",
+    "SecondReading",
     "StatusChange",
+    "Transfer",
     "Visitor",
+    "able_institutions",
+    "hours_to_invite_to",
     "random_id",
 ]

@@ -16,13 +16,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat import events
+from chat.models.inbox import InboxVerbs
 from chat.models.letters import LetterVerbs
 from chat.models.refused import Refused
 from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
 from institutions.sealing import DataKey
-from roster.models import LEASE, ConsultationHour, Presence, ServiceLine
+from roster.models import LEASE, Presence, ServiceLine
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -61,7 +62,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
 
 
-class Conversation(LetterVerbs):
+class Conversation(LetterVerbs, InboxVerbs):
     """One contact between a visitor and workers."""
 
     class Kind(models.TextChoices):
@@ -176,6 +177,9 @@ class Conversation(LetterVerbs):
     keeps_place = models.BooleanField(
         default=False, help_text="Was invited from a letter: goes ahead in the queue."
     )
+    is_put_away = models.BooleanField(
+        default=False, help_text="She saw the end of this chat and went on to her letter."
+    )
     # Letters only.
     answer_by = models.CharField(
         max_length=6, choices=AnswerBy.choices, default=AnswerBy.CODE, help_text="Of a letter."
@@ -188,10 +192,6 @@ class Conversation(LetterVerbs):
     overdue_told_at = models.DateTimeField(null=True)
     quiet_told_at = models.DateTimeField(
         null=True, help_text="She was told that the letter closes unless she writes."
-    )
-    invited_at = models.DateTimeField(null=True, help_text="To a chat, and not used yet.")
-    invited_hour = models.ForeignKey(
-        ConsultationHour, on_delete=models.SET_NULL, null=True, related_name="+"
     )
     feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
     feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
@@ -260,13 +260,13 @@ class Conversation(LetterVerbs):
         is the letter that led here; `keeps_place` when it holds an invitation, which is then used.
         """
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
             if live := visitor.conversations.chats().live().first():
                 return live
-            if follows is not None:
-                invited = cls.objects.letters().filter(pk=follows.pk, invited_at__isnull=False)
-                keeps_place = bool(invited.update(invited_at=None)) and keeps_place
             now = timezone.now()
+            if keeps_place:
+                used = follows is not None and follows.invitations.open().update(used_at=now)
+                keeps_place = bool(used)
             conversation = cls(
                 brand_id=visitor.brand_id,
                 line=line,
@@ -422,6 +422,12 @@ class Conversation(LetterVerbs):
                 raise Refused("wrong_state")
             self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
             events.publish(events.DeskChanged(line=self.line_id))
+
+    def put_away(self) -> None:
+        """The visit is about the letter again, and no longer about this chat that ended."""
+        ended = (self.Status.CLOSED, self.Status.ABANDONED)
+        mine = Conversation.objects.chats().filter(pk=self.pk, status__in=ended)
+        mine.update(is_put_away=True)
 
     def rate(self, *, heard: int | None, better: int | None) -> None:
         """Keep the visitor's feedback, 1 to 5; the last answer counts."""

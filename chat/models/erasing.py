@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from chat import events
 from chat.keys import data_keys
+from chat.models.letter_help import Draft
 from chat.models.words import ConversationKey
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from chat.models.visitor import Visitor
 
 # Rows with words in them, by their relation to the conversation.
-ROWS = ("messages", "notes")
+ROWS = ("messages", "notes", "second_readings", "transfers", "invitations")
 # What a conversation itself holds of a person.
 BLANK: dict[str, Any] = {
     "visitor": None,
@@ -30,8 +31,6 @@ BLANK: dict[str, Any] = {
     "sealed_address": None,
     "answer_by": "code",
     "address_failed_at": None,
-    "invited_at": None,
-    "invited_hour": None,
     "due_at": None,
 }
 
@@ -53,6 +52,7 @@ def remove_words(conversation: "Conversation") -> None:
     with transaction.atomic():
         for relation in ROWS:
             getattr(conversation, relation).all().delete()
+        Draft.objects.filter(conversation=conversation).delete()
         type(conversation).objects.filter(pk=conversation.pk).update(**BLANK)
 
 
@@ -65,6 +65,8 @@ def erase_visit(visitor: "Visitor") -> int:
     from chat.models.conversation import Conversation
 
     with transaction.atomic():
+        # The visitor first, as everybody does: nobody starts something new meanwhile.
+        type(visitor).objects.select_for_update(no_key=True).filter(pk=visitor.pk).first()
         mine = list(Conversation.objects.select_for_update().filter(visitor=visitor).order_by("pk"))
         for conversation in mine:
             _end(conversation)

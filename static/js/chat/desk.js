@@ -14,6 +14,7 @@ import { Conversation } from "./desk_conversation.js";
 import { askDespite, CloseDialog, HandOverDialog } from "./desk_dialogs.js";
 import { byId, announce, say } from "./desk_dom.js";
 import { listenToKeys } from "./desk_keys.js";
+import { Letters } from "./desk_letters.js";
 import { announcePresence, Lists } from "./desk_lists.js";
 import { QuickReplies } from "./desk_replies.js";
 import { State } from "./desk_state.js";
@@ -48,6 +49,7 @@ const lists = new Lists({ state, onClaim: claim, onSelect: (id) => choose(id) })
 const replies = new QuickReplies((text) => conversation.insert(text));
 const handOver = new HandOverDialog(runVerb, state);
 const close = new CloseDialog(runVerb);
+new Letters(state);
 new Alerts({
   state,
   onGo: (id) => {
