@@ -190,8 +190,8 @@ def _mailbox_problems() -> Iterator[Error]:
         )
 
 
-def _is_near(host: str) -> bool:
-    return host in LOCAL_HOSTS or host.startswith("/")
+def _is_near(host: str | None) -> bool:
+    return not host or host in LOCAL_HOSTS
 
 
 def _is_bare_address(value: str) -> bool:

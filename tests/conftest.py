@@ -66,7 +66,7 @@ atexit.register(_clean_up)
 _arrange_environment()
 django.setup()  # the people below are made of models
 
-pytest_plugins = ["tests.people", "tests.servers"]
+pytest_plugins = ["tests.people", "tests.servers", "tests.postbox"]
 
 
 def pytest_report_header() -> str:
