@@ -90,6 +90,7 @@ class Handler:
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self._threads = threads
+        self.transports: set[asyncio.Transport] = set()
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
@@ -132,20 +133,21 @@ class Handler:
 class Limited:
     """What makes a session of the library end: too many of them, or too much in one."""
 
-    sessions = 0
+    event_handler: Handler
     # Of the library: longer lines are refused.
     line_length_limit = MAX_LINE
 
     def connection_made(self, transport: Any) -> None:
-        Limited.sessions += 1
         self._received = 0
-        if Limited.sessions > MAX_SESSIONS:
+        self._connection = transport
+        self.event_handler.transports.add(transport)
+        if len(self.event_handler.transports) > MAX_SESSIONS:
             transport.write(f"{TOO_MANY}\r\n".encode())
             transport.close()
         super().connection_made(transport)  # type: ignore[misc]
 
     def connection_lost(self, error: Exception | None) -> None:
-        Limited.sessions -= 1
+        self.event_handler.transports.discard(self._connection)
         super().connection_lost(error)  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
@@ -225,8 +227,9 @@ class Listener:
         loop = asyncio.new_event_loop()
         loop.set_exception_handler(_log_only_the_kind)
         server = None
+        handler = Handler(threads)
         try:
-            server = loop.run_until_complete(self._serve(loop, server_socket, threads))
+            server = loop.run_until_complete(self._serve(loop, server_socket, handler))
             self._loop = loop
             started.set()
             loop.run_forever()
@@ -236,15 +239,14 @@ class Listener:
             started.set()
             if server is not None:
                 server.close()
-            _end(loop)
+            _end(loop, handler)
 
     async def _serve(
         self,
         loop: asyncio.AbstractEventLoop,
         server_socket: socket.socket,
-        threads: ThreadPoolExecutor,
+        handler: Handler,
     ) -> asyncio.Server:
-        handler = Handler(threads)
         kind = LimitedLMTP if self.place.protocol == "lmtp" else LimitedSMTP
 
         def session() -> Any:
@@ -288,7 +290,9 @@ def _log_only_the_kind(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
     log.error("listening for mail went wrong: %s", type(error).__name__ if error else "unknown")
 
 
-def _end(loop: asyncio.AbstractEventLoop) -> None:
+def _end(loop: asyncio.AbstractEventLoop, handler: Handler) -> None:
+    for transport in list(handler.transports):
+        transport.abort()
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()

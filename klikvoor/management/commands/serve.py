@@ -9,7 +9,7 @@ import signal
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from twisted.internet import reactor
 
 from chat import process
@@ -40,6 +40,14 @@ class Command(BaseCommand):
         self.runs_jobs = not options["no_jobs"]
         place = Place.at(settings.MAIL_LISTEN) if settings.MAIL_LISTEN else None
         self.listener = Listener(place) if place else None
+        if self.listener:
+            try:
+                self.listener.start()
+            except OSError as error:
+                raise CommandError(
+                    "Klikvoor does not start like this.\nMAIL_LISTEN names a place where it cannot"
+                    f" listen ({error.strerror or error}). Does another process listen there?"
+                ) from None
         if options["unix"]:
             endpoint = f"unix:{options['unix']}"
         else:
@@ -67,8 +75,6 @@ class Command(BaseCommand):
     def _start(self) -> None:
         loop = asyncio.get_event_loop()
         process.start(loop)
-        if self.listener:
-            self.listener.start()
         if self.runs_jobs:
             self._tick = asyncio.ensure_future(tick_forever())
         loop.add_signal_handler(signal.SIGTERM, self._stop, DRAIN_SECONDS)
