@@ -8,6 +8,7 @@ import imaplib
 import logging
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
@@ -77,8 +78,8 @@ class Mailbox:
 
     def open(self) -> BaseMailBox:
         """Sign in. Raises MailboxAway."""
+        box: BaseMailBox | None = None
         try:
-            box: BaseMailBox
             if self.is_encrypted:
                 context = ssl.create_default_context()
                 box = MailBox(self.host, self.port, timeout=TIMEOUT, ssl_context=context)
@@ -87,6 +88,8 @@ class Mailbox:
             box.email_message_class = RawMessage
             return box.login(self.user, self.password, initial_folder=self.folder)
         except IMAP_ERRORS as error:
+            if box is not None:
+                _leave(box)
             raise MailboxAway(type(error).__name__) from None
 
 
@@ -147,3 +150,5 @@ def _leave(box: BaseMailBox) -> None:
         box.logout()
     except IMAP_ERRORS:
         log.debug("the mailbox was gone already")
+        with suppress(OSError):
+            box.client.shutdown()

@@ -296,7 +296,7 @@ def _tidy(text: str) -> str:
     text = (
         text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\xa0", " ")
     )
-    text = FORBIDDEN.sub("", text)[:MAX_TEXT]
+    text = FORBIDDEN.sub("", text.replace("\ufeff", ""))[:MAX_TEXT]
     lines = [line.rstrip() for line in text.split("\n")[:MAX_LINES]]
     return GAPS.sub("\n\n", "\n".join(lines)).strip()
 

@@ -5,6 +5,7 @@ the mail in a list must not see what it is about.
 """
 
 from email.utils import formataddr
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -20,8 +21,19 @@ from institutions.models import Brand
 from mail.addresses import STOP, reply_address, sender_address, sign
 from mail.models import Correspondence, IncomingMail, VisitorMail
 
+# Headers are not folded before this, because a link in two pieces is none for some programs.
+MAX_HEADER = 900
 # A thread needs no more ancestors than this to hold together.
 MAX_REFERENCES = 10
+
+
+class Letter(EmailMessage):
+    """A mail with long headers on one line."""
+
+    def message(self, **options: Any) -> Any:
+        message = super().message(**options)
+        message.policy = message.policy.clone(max_line_length=MAX_HEADER)
+        return message
 
 
 def write(mail: VisitorMail) -> EmailMessage | None:
@@ -117,7 +129,7 @@ def _message(
         headers["Auto-Submitted"] = "auto-generated"
     headers["List-Unsubscribe"] = f"<{stop_link(correspondence, letter.brand)}>"
     headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    return EmailMessage(
+    return Letter(
         subject,
         text,
         # Where it comes back to when it cannot be delivered.

@@ -19,7 +19,7 @@ TO = "brief+abc@klik.example"
 
 def mail_of(body: str | bytes, kind: str = "text/plain; charset=utf-8", **more: str) -> Mail:
     raw = a_reply(TO, "", Content_Type=kind, **more)
-    return read(raw + (body if isinstance(body, bytes) else body.encode()))
+    return read(raw.removesuffix(b"\r\n") + (body if isinstance(body, bytes) else body.encode()))
 
 
 # --- Quotes -------------------------------------------------------------------------------------
@@ -297,8 +297,6 @@ def test_own_words_are_part_of_what_was_sent(lines: list[str]) -> None:
     text = "\n".join(lines)
     own = own_words(text)
     assert set(own.split()) <= set(text.split())
-    written = [line for line in lines if line.strip() and not line.lstrip().startswith(">")]
-    assert own or not written or all(len(line) < 61 for line in written)
 
 
 @pytest.mark.parametrize(
