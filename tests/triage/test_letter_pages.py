@@ -352,6 +352,21 @@ def test_she_writes_on_and_a_closed_letter_opens_again(hers: Client, letter: Con
     assert letter.last_seq == 2
 
 
+def test_the_open_page_hears_what_is_new_and_words_go_by_the_form_only(
+    hers: Client, letter: Conversation, brand: Brand
+) -> None:
+    hello = {"type": "hello", "conversation": letter.pk, "after": 0}
+    words = {"type": "message.post", "client_id": new_id(), "text": "Hoi"}
+    frames = {"frames": [hello, words]}
+    answers = hers.post("/visit/frames/", frames, content_type="application/json").json()["frames"]
+    assert (answers[0]["kind"], answers[0]["top"], answers[0]["place"]) == ("letter", 1, None)
+    assert [one["code"] for one in answers if one["type"] == "message.refused"] == ["wrong_state"]
+    assert Message.objects.count() == 1
+    stranger = visitor_browser(begin_visit(brand))
+    answers = stranger.post("/visit/frames/", frames, content_type="application/json").json()
+    assert TEXT not in str(answers)
+
+
 def test_what_cannot_be_stored_stays_in_the_field(hers: Client) -> None:
     with nothing_changes():
         response = act(hers, "letter_post", client_id=new_id(), text="x" * 10_001)
