@@ -177,6 +177,18 @@ def test_who_could_not_be_helped_in_time_is_offered_a_letter(
     assert Conversation.objects.letters().get().follows == waiting_conversation
 
 
+def test_what_she_wrote_in_the_queue_before_she_left_it_goes_along(
+    waiting_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    browser = visitor_browser(visitor)
+    go(browser, "post", client_id=new_id(), text="Is er al iemand?")
+    go(browser, "leave")
+    assert "Wat je in de wachtrij al had geschreven, gaat mee." in text_of(act(browser, "letter"))
+    send(browser)
+    letter = Conversation.objects.letters().get()
+    assert [one.text for one in read_messages(letter.pk, 0)] == ["Is er al iemand?", TEXT]
+
+
 def test_what_she_wrote_in_the_queue_is_a_letter_after_hours_and_the_page_says_so(
     waiting_conversation: Conversation, visitor: Visitor, anna: User
 ) -> None:
