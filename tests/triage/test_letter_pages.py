@@ -398,6 +398,10 @@ def test_the_way_to_be_answered_can_change_and_the_address_goes(
         response = act(hers, "letter_answer", answer_by="notice", address="nee")
     assert response.status_code == 400
     assert "Dit is geen e-mailadres." in text_of(response)
+    assert "ik@example.org" not in hers.get("/").content.decode()
+    go(hers, "letter_answer", answer_by="notice", address="")
+    letter.refresh_from_db()
+    assert (letter.answer_by, letter.address()) == ("notice", "ik@example.org")
     go(hers, "letter_answer", answer_by="code", address="ik@example.org")
     letter.refresh_from_db()
     assert letter.sealed_address is None
