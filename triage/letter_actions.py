@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from chat import pressure, visit_page
-from chat.letters import carried_over, write_on
+from chat.letters import carried_over, unread_words, write_on
 from chat.models import Conversation, Refused, ReturnCode, Visitor
 from chat.visits import drop_visit_cookie, set_visit_cookie, token_of
 from triage import letter_page
@@ -95,7 +95,12 @@ def _start(here: Visit, **words: str) -> Conversation:
             raise Refusal(CLAIMED, draft=words["text"]) from None
         return live
     new = Conversation.start_letter(
-        visitor=visitor, line=chat.line, follows=chat, **carried_over(chat), **words
+        visitor=visitor,
+        line=chat.line,
+        follows=chat,
+        before=unread_words(chat),
+        **carried_over(chat),
+        **words,
     )
     chat.put_away()
     return new
@@ -122,7 +127,7 @@ def letter_post(here: Visit) -> HttpResponse:
 def letter_answer(here: Visit) -> HttpResponse:
     """Change how the answer comes, or take the address away."""
     mine = _letter(here)
-    form = AnswerForm(here.request.POST)
+    form = AnswerForm(here.request.POST, has_address=mine.sealed_address is not None)
     if not form.is_valid():
         # Beside what she typed: the rest of the page stays as it is.
         return letter_page.show_letter(here, mine, 400, answer_form=form)

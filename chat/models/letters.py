@@ -11,6 +11,8 @@ answers a letter clears it (`answered`).
 # Every `self` here is a Conversation, of which this is a base class.
 # mypy: disable-error-code=misc
 
+import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -49,13 +51,15 @@ class LetterVerbs(models.Model):
         urgency: str = "normal",
         intake: str = "",
         follows: "Conversation | None" = None,
+        before: Sequence[str] = (),
         **about: Any,
     ) -> "Conversation":
         """Put a new letter with its first words in the inbox of the institution that will own it.
 
         Letter and words are stored together or not at all; `text` was cleaned. A visitor who has a
         live letter gets that one back, unchanged: a double click, a second tab. `follows` is the
-        chat at whose end it was written. `about`: what triage knows (region, topic, …).
+        chat at whose end it was written; `before` what was written there and read by nobody.
+        `about`: what triage knows (region, topic, …).
         """
         from chat.letters import due_at, owner_for
         from chat.models.conversation import Conversation
@@ -88,6 +92,8 @@ class LetterVerbs(models.Model):
             letter.due_at = due_at(letter, now)
             letter.save(force_insert=True)
             ConversationKey.keep(letter.pk, data_key)
+            for words in before:
+                Message.enclose(letter, words, client_id=str(uuid.uuid4()), now=now)
             Message.enclose(letter, text, client_id=client_id, now=now)
             letter.changes.create(
                 old="", new=Conversation.Status.WAITING, by="visitor", reason="letter", at=now
@@ -235,15 +241,21 @@ class LetterVerbs(models.Model):
     # --- How she hears of an answer -------------------------------------------------------------
 
     def choose_answer(self: "Conversation", answer_by: str, address: str = "") -> None:
-        """Change how the answer comes; the old address is gone at once. `address` was validated.
+        """Change how the answer comes. `address` was validated; empty: the one that is there.
 
-        `code` keeps no address. Refuses: wrong_state.
+        A new address takes the place of the old one at once; `code` keeps none. Refuses: wrong_state.
         """
-        if self.kind != self.Kind.LETTER or (answer_by != self.AnswerBy.CODE and not address):
+        is_mail = answer_by != self.AnswerBy.CODE
+        if self.kind != self.Kind.LETTER or (is_mail and not address and not self.sealed_address):
             raise Refused("wrong_state")
-        sealed = None if answer_by == self.AnswerBy.CODE else self.seal_address(address)
+        sealed = self.sealed_address if is_mail else None
+        if is_mail and address:
+            sealed = self.seal_address(address)
         known = type(self).objects.letters().filter(pk=self.pk, visitor__isnull=False)
-        if not known.update(answer_by=answer_by, sealed_address=sealed, address_failed_at=None):
+        changes: dict[str, Any] = {"answer_by": answer_by, "sealed_address": sealed}
+        if address or not is_mail:
+            changes["address_failed_at"] = None
+        if not known.update(**changes):
             raise Refused("wrong_state")
         self.refresh_from_db()
 

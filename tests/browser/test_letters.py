@@ -86,6 +86,48 @@ async def test_a_letter_from_the_closed_page_and_back_with_the_code(
         assert server.rows(f"SELECT COUNT(*) FROM {table}") == [(0,)], table
 
 
+async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
+    server: Server, visitor_page: Page, worker_page: WorkerPage, open_page: OpenPage
+) -> None:
+    page = visitor_page
+    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
+    await write_letter(page)
+    code = await see_code(page)
+    server.rows(
+        "UPDATE chat_conversation SET institution_id = (SELECT m.institution_id"
+        " FROM institutions_membership m JOIN institutions_user u ON u.id = m.user_id"
+        " WHERE u.chat_name = 'Anna' AND m.role = 'worker')"
+    )
+    [[pk]] = server.rows("SELECT id FROM chat_conversation")
+    anna = await worker_page("anna", to=f"/desk/letters/{pk}/")
+    await anna.get_by_role("button", name="Aannemen").click()
+    await anna.get_by_label("Je antwoord").fill("Wat goed dat je schrijft.")
+    await anna.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(anna.locator("#said .message-text")).to_have_text(
+        [TEXT, "Wat goed dat je schrijft."]
+    )
+
+    other = await open_page(DESKTOP)
+    await other.goto("/terug/")
+    await other.get_by_label("Je zeven woorden").fill(code)
+    await other.get_by_role("button", name="Lees verder").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Er is een antwoord")
+    await expect(other.locator(".letter-text")).to_have_text("Wat goed dat je schrijft.")
+    await assert_accessible(other)
+    await other.get_by_label("Schrijf verder").fill("Dank je wel.")
+    await other.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
+
+    await other.get_by_role("button", name="Begin met chatten").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je wacht op een hulpverlener")
+    await expect(other.get_by_role("button", name="Ik wil niet wachten")).to_have_count(0)
+    await other.get_by_text("Stoppen", exact=True).click()
+    await other.get_by_role("button", name="Ja, uit de wachtrij").click()
+    await other.get_by_role("button", name="Terug naar je brief").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
+
+
 async def test_who_waits_writes_a_letter_and_keeps_the_place_meanwhile(
     server: Server, visitor_page: Page, worker_page: WorkerPage
 ) -> None:
@@ -108,12 +150,11 @@ async def test_who_writes_a_letter_hears_that_somebody_is_free(
     server: Server, visitor_page: Page, worker_page: WorkerPage
 ) -> None:
     page = visitor_page
-    await page.clock.install()
     await join_queue(page)
     await page.get_by_role("button", name="Ik wil niet wachten").click()
     desk = await worker_page("anna")
     await claim(desk)
-    await page.clock.run_for(21_000)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(page.locator("#queued")).to_contain_text("Er is nu iemand voor je.")
     await page.get_by_role("link", name="Terug naar de chat").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Je praat met Anna")
@@ -121,13 +162,36 @@ async def test_who_writes_a_letter_hears_that_somebody_is_free(
     await expect_talk(desk, page, texts=["hoi"])
 
 
+@pytest.mark.cuts_off  # a visit that ended is an error to the console
+async def test_a_letter_that_is_open_tells_of_an_answer_and_goes_when_it_is_erased(
+    server: Server, visitor_page: Page, open_page: OpenPage
+) -> None:
+    page = visitor_page
+    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
+    await write_letter(page)
+    second = await page.context.new_page()
+    await second.goto("/")
+    await second.get_by_label("Schrijf verder").fill("Nog iets.")
+    await second.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(second.get_by_label("Schrijf verder")).to_have_value("")
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    await page.bring_to_front()
+    await page.evaluate(look)
+    await expect(page.locator("#letter-watch")).to_contain_text("Er is iets nieuws")
+    await second.get_by_role("button", name="Wis alles").click()
+    await second.get_by_role("button", name="Ja, wis alles nu").click()
+    await expect(second.get_by_role("heading", level=1)).to_have_text("Alles is gewist")
+    await page.evaluate(look)
+    await expect(page.get_by_role("link", name="Kom terug met je code")).to_be_visible()
+
+
 # A refused page is an error to the console.
 @pytest.mark.cuts_off
-@pytest.mark.parametrize("dark", [False, True])
 async def test_under_pressure_a_browser_works_for_a_moment(
-    server: Server, open_page: OpenPage, dark: bool
+    server: Server, open_page: OpenPage
 ) -> None:
-    page = await open_page(DESKTOP, dark=dark)
+    page = await open_page(DESKTOP, dark=True)
     await page.goto("/terug/")
     await assert_accessible(page)
     for _guess in range(10):

@@ -6,6 +6,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core import serializers
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -175,6 +176,18 @@ def test_who_could_not_be_helped_in_time_is_offered_a_letter(
     assert "Schrijf een brief" in page
     assert send(browser).status_code == 303
     assert Conversation.objects.letters().get().follows == waiting_conversation
+
+
+def test_what_she_wrote_in_the_queue_before_she_left_it_goes_along(
+    waiting_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    browser = visitor_browser(visitor)
+    go(browser, "post", client_id=new_id(), text="Is er al iemand?")
+    go(browser, "leave")
+    assert "Wat je in de wachtrij al had geschreven, gaat mee." in text_of(act(browser, "letter"))
+    send(browser)
+    letter = Conversation.objects.letters().get()
+    assert [one.text for one in read_messages(letter.pk, 0)] == ["Is er al iemand?", TEXT]
 
 
 def test_what_she_wrote_in_the_queue_is_a_letter_after_hours_and_the_page_says_so(
@@ -352,6 +365,21 @@ def test_she_writes_on_and_a_closed_letter_opens_again(hers: Client, letter: Con
     assert letter.last_seq == 2
 
 
+def test_the_open_page_hears_what_is_new_and_words_go_by_the_form_only(
+    hers: Client, letter: Conversation, brand: Brand
+) -> None:
+    hello = {"type": "hello", "conversation": letter.pk, "after": 0}
+    words = {"type": "message.post", "client_id": new_id(), "text": "Hoi"}
+    frames = {"frames": [hello, words]}
+    answers = hers.post("/visit/frames/", frames, content_type="application/json").json()["frames"]
+    assert (answers[0]["kind"], answers[0]["top"], answers[0]["place"]) == ("letter", 1, None)
+    assert [one["code"] for one in answers if one["type"] == "message.refused"] == ["wrong_state"]
+    assert Message.objects.count() == 1
+    stranger = visitor_browser(begin_visit(brand))
+    answers = stranger.post("/visit/frames/", frames, content_type="application/json").json()
+    assert TEXT not in str(answers)
+
+
 def test_what_cannot_be_stored_stays_in_the_field(hers: Client) -> None:
     with nothing_changes():
         response = act(hers, "letter_post", client_id=new_id(), text="x" * 10_001)
@@ -370,6 +398,10 @@ def test_the_way_to_be_answered_can_change_and_the_address_goes(
         response = act(hers, "letter_answer", answer_by="notice", address="nee")
     assert response.status_code == 400
     assert "Dit is geen e-mailadres." in text_of(response)
+    assert "ik@example.org" not in hers.get("/").content.decode()
+    go(hers, "letter_answer", answer_by="notice", address="")
+    letter.refresh_from_db()
+    assert (letter.answer_by, letter.address()) == ("notice", "ik@example.org")
     go(hers, "letter_answer", answer_by="code", address="ik@example.org")
     letter.refresh_from_db()
     assert letter.sealed_address is None
@@ -546,21 +578,30 @@ def test_rows_that_come_back_from_an_old_dump_are_unreadable_and_go_again(
     hers: Client, letter: Conversation, visitor: Visitor
 ) -> None:
     """The table of keys is dumped apart and kept shorter: a dump brings rows back, and no keys."""
+    words = code_of(hers)
     letter.choose_answer("mail", "ik@example.org")
-    letter.refresh_from_db()
-    dump = list(Message.objects.values()), bytes(letter.sealed_address or b"")
+    tables = (Visitor, ReturnCode, Conversation, Message)
+    dump = [serializers.serialize("json", table.objects.all()) for table in tables]
     act(hers, "erase_now")
-    Message.objects.bulk_create(Message(**row) for row in dump[0])
-    Conversation.objects.filter(pk=letter.pk).update(sealed_address=dump[1], answer_by="mail")
+    for rows in dump:
+        for row in serializers.deserialize("json", rows):
+            row.save()
 
     assert read_messages(letter.pk, 0) == []
     letter.refresh_from_db()
+    assert letter.sealed_address
     with pytest.raises(ConversationKey.DoesNotExist):
         letter.address()
+    # Her code is there again as well, and the page says what became of the rest.
+    back = another()
+    assert back.post("/terug/", {"words": words}).status_code == 303
+    assert "De tekst van deze brief is gewist." in text_of(back.get("/"))
+    assert "De tekst is gewist." in text_of(act(back, "held"))
+    assert act(back, "letter_post", client_id=new_id(), text="Hoi").status_code == 409
     jobs.erase_old_texts(timezone.now())
     assert not Message.objects.exists()
     letter.refresh_from_db()
-    assert letter.sealed_address is None
+    assert (letter.sealed_address, letter.visitor) == (None, None)
 
 
 def test_when_erasing_fails_for_a_day_somebody_is_told_once(dirk: User) -> None:
