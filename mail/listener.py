@@ -158,6 +158,11 @@ class Limited:
             return
         super().data_received(data)  # type: ignore[misc]
 
+    def eof_received(self) -> bool:
+        """Whoever hung up is not waited for: the library would keep the line open."""
+        super().eof_received()  # type: ignore[misc]
+        return False
+
     def _set_post_data_state(self) -> None:
         self._received = 0
         super()._set_post_data_state()  # type: ignore[misc]
@@ -233,12 +238,13 @@ class Listener:
             self._loop = loop
             started.set()
             loop.run_forever()
+            server.close()
+            # Whoever is just being let in gets that far, to be hung up on properly.
+            loop.run_until_complete(asyncio.sleep(0.01))
         except BaseException as error:
             failure.append(error)
         finally:
             started.set()
-            if server is not None:
-                server.close()
             _end(loop, handler)
 
     async def _serve(
@@ -291,13 +297,15 @@ def _log_only_the_kind(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 
 
 def _end(loop: asyncio.AbstractEventLoop, handler: Handler) -> None:
-    for transport in list(handler.transports):
-        transport.abort()
     tasks = asyncio.all_tasks(loop)
     for task in tasks:
         task.cancel()
     if tasks:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    # After the tasks, among which one may just be letting somebody in.
+    for transport in list(handler.transports):
+        transport.abort()
+    loop.run_until_complete(asyncio.sleep(0.01))
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
 

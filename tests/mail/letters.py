@@ -4,6 +4,8 @@ import uuid
 from email.message import Message
 from typing import Any
 
+from django.db import transaction
+
 from chat.models import Conversation, Visitor
 from chat.reading import read_messages
 from institutions.models import User
@@ -49,7 +51,8 @@ def texts(letter: Conversation, author: str = "visitor") -> list[str]:
 
 def address_of(letter: Conversation) -> str:
     """Return where she can answer to; as if a mail had gone out."""
-    return reply_address(Correspondence.follow(letter).reference)
+    with transaction.atomic():
+        return reply_address(Correspondence.follow(letter).reference)
 
 
 def text_of(message: Message) -> str:

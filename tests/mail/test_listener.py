@@ -93,11 +93,11 @@ def test_other_ways_to_hand_over(kind: str, letter: Conversation, tmp_path: Path
     listener = Listener(place)
     listener.start()
     try:
-        to = address_of(letter)
-        assert hand_over(place, to, a_reply(to, "Hoi."))[0] == 250
         if place.path:
             with pytest.raises(OSError, match="listens there"):
                 Listener(place).start()
+        to = address_of(letter)
+        assert hand_over(place, to, a_reply(to, "Hoi."))[0] == 250
     finally:
         listener.stop()
     assert texts(letter) == [WORDS, "Hoi."]

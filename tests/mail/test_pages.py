@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -22,7 +23,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def stop_url(letter: Conversation) -> str:
-    return reverse("stop_mail", args=[sign(STOP, Correspondence.follow(letter).reference)])
+    with transaction.atomic():
+        reference = Correspondence.follow(letter).reference
+    return reverse("stop_mail", args=[sign(STOP, reference)])
 
 
 # --- Stopping -----------------------------------------------------------------------------------
