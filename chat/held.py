@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, ManyToOneRel
 
 from chat.models import Conversation, ConversationKey, ReturnCode, Visitor
 from chat.reading import intake_of, read_messages
@@ -71,7 +71,9 @@ def held_of(visitor: Visitor) -> Held:
 def rows_about(conversation: Conversation) -> dict[str, int]:
     trail = AuditEvent.objects.filter(conversation=conversation.pk)
     found = {AuditEvent._meta.label: trail.count()}
-    for relation in Conversation._meta.related_objects:
+    for relation in Conversation._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ManyToOneRel):
+            continue
         table = relation.related_model
         rows = table._base_manager.filter(**{relation.field.name: conversation.pk})
         found[table._meta.label] = rows.count()
