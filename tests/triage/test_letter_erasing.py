@@ -10,11 +10,23 @@ from django.test import Client
 from django.utils import timezone
 
 from chat import jobs
-from chat.models import Conversation, ConversationKey, Message, ReturnCode, Visitor
+from chat.models import (
+    Conversation,
+    ConversationKey,
+    Draft,
+    Invitation,
+    Message,
+    Note,
+    ReturnCode,
+    SecondReading,
+    Visitor,
+)
+from chat.models.erasing import tables_with_words
 from chat.reading import read_messages
 from institutions.models import JobRun, StaffMail, User
-from tests.chat.test_letters import TEXT, new_id
-from tests.people import visitor_browser
+from roster.models import ConsultationHour
+from tests.chat.test_letters import TEXT, new_id, take
+from tests.people import rights_of, visitor_browser
 from tests.triage.forms import act, another, code_of, go, nothing_changes, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,6 +81,26 @@ def test_erasing_asks_first_and_then_leaves_nothing(
     assert (change.by, change.reason) == ("visitor", "erased")
     assert another().post("/terug/", {"words": words}).status_code == 404
     assert "Was je hier eerder?" in text_of(hers.get("/"))
+
+
+def test_every_table_with_something_sealed_goes_with_the_words() -> None:
+    tables = {table.__name__ for table, _field in tables_with_words()}
+    assert tables >= {"Message", "Note", "Draft", "SecondReading", "Transfer", "Invitation"}
+    assert not tables & {"StatusChange", "Conversation", "ConversationKey", "LetterAnswer"}
+
+
+def test_what_workers_wrote_about_it_goes_as_well(
+    hers: Client, letter: Conversation, anna: User, open_hour: ConsultationHour
+) -> None:
+    take(letter, anna)
+    staff = rights_of(anna)
+    Note.add(letter, anna, "Bellen met Veilig Thuis?", client_id=new_id())
+    Draft.keep(letter, staff, "Dag,", version=0)
+    SecondReading.ask(letter, staff)
+    letter.invitations.create(hour=open_hour, made_by=anna)
+    act(hers, "erase_now")
+    for table in (Note, Draft, SecondReading, Invitation):
+        assert not table.objects.exists(), table
 
 
 def test_erasing_ends_a_chat_that_goes_on(
