@@ -132,6 +132,28 @@ class NoteAdded(Event, frozen=True, kw_only=True, tag="note.added"):
         return [staff_audience(self.conversation)]
 
 
+class UrgencyChanged(Event, frozen=True, kw_only=True, tag="urgency.changed"):
+    """A worker raised or lowered the urgency; the desk fetches it with the reason, which is theirs."""
+
+    is_doorbell: ClassVar[bool] = True
+
+    conversation: str
+
+    def audiences(self) -> list[str]:
+        return [staff_audience(self.conversation)]
+
+
+class ChecklistChanged(Event, frozen=True, kw_only=True, tag="checklist.changed"):
+    """A step of a checklist was ticked, or not any more; the desk fetches what is ticked."""
+
+    is_doorbell: ClassVar[bool] = True
+
+    conversation: str
+
+    def audiences(self) -> list[str]:
+        return [staff_audience(self.conversation)]
+
+
 class DeskChanged(Event, frozen=True, kw_only=True, tag="desk.changed"):
     """The queue, somebody's chats or somebody's presence changed on this line."""
 
@@ -170,6 +192,8 @@ EVENTS = (
     | Seen
     | PresenceChanged
     | NoteAdded
+    | UrgencyChanged
+    | ChecklistChanged
     | DeskChanged
     | VisitEnded
     | AccessChanged

@@ -16,7 +16,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat import events
+from chat.models import first
+from chat.models.queue_rules import QueueRules
 from chat.models.refused import Refused
+from chat.models.urgency import UrgencyChange
 from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
@@ -32,6 +35,9 @@ WORKER_LOST = timedelta(seconds=90)
 VISITOR_LOST = timedelta(seconds=120)
 # A chat that was handed to one colleague is everybody's after this long.
 RESERVED = timedelta(seconds=90)
+# Above the cap there is this much, for somebody who needs help now and only when the worker says so
+# (docs/decisions/0011-a-place-above-the-cap.md).
+EXTRA_PLACES = 1
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -88,6 +94,15 @@ class Conversation(models.Model):
         WRONG_PLACE = "wrong_place", _("verkeerde plek")
         EMERGENCY = "emergency", _("noodgeval")
 
+    class Risk(models.TextChoices):
+        # Five steps, as triage scales of mental health care have them, and "heard none".
+        EMERGENCY = "a", _("A: noodgeval, meteen ingrijpen")
+        VERY_HIGH = "b", _("B: zeer hoog, er dreigt nu iets ergs")
+        HIGH = "c", _("C: hoog")
+        MODERATE = "d", _("D: matig")
+        LOW = "e", _("E: laag")
+        NONE = "none", _("geen risico gehoord")
+
     class Topic(models.TextChoices):
         # The ten groups of Child Helpline International, and "unknown" for contacts without one.
         MISSING = "missing", _("weg van huis of vermist")
@@ -143,6 +158,12 @@ class Conversation(models.Model):
     closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    risk = models.CharField(max_length=4, choices=Risk.choices, blank=True)
+    alert_due_at = models.DateTimeField(
+        null=True,
+        help_text="Needs help now, and coordinators hear of it if nobody answers by then.",
+    )
+    alerted_at = models.DateTimeField(null=True, help_text="When coordinators were told, once.")
     feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
     feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
 
@@ -207,6 +228,7 @@ class Conversation(models.Model):
                 created_at=now,
                 waiting_since=now,
                 visitor_seen_at=now,
+                alert_due_at=_alert_due(line, urgency, now),
             )
             data_key = DataKey.new()
             if intake:
@@ -218,10 +240,13 @@ class Conversation(models.Model):
         return conversation
 
     def claim(self, staff: "Staff", *, despite: bool = False) -> None:
-        """Take this waiting chat. Refuses: taken, cap, urgent, not_available, forbidden.
+        """Take this waiting chat.
 
-        `despite`: the worker knows of an urgent chat of their own, or of the cap, and takes this
-        one all the same.
+        Refuses: taken, cap, extra, urgent, first_others, not_available, forbidden.
+
+        `despite`: the worker knows of an urgent chat of their own, or that this one needs help now
+        and would be one more than their cap, and takes it all the same. That is one chat at most,
+        and never for anybody who can wait.
         """
         if not staff.is_worker:
             raise Refused("forbidden")
@@ -233,21 +258,29 @@ class Conversation(models.Model):
             presence = Presence.objects.select_for_update().filter(worker=staff.user).first()
             if presence is None or now - presence.seen_at > LEASE:
                 raise Refused("not_available")
-            if not despite:
-                own = list(
-                    Conversation.objects.active()
-                    .filter(worker=staff.user)
-                    .values_list("urgency", flat=True)
-                )
-                if self.Urgency.NOW in own:
-                    raise Refused("urgent")
-                if len(own) >= staff.user.chat_cap:
+            own = list(
+                Conversation.objects.active()
+                .filter(worker=staff.user, kind=self.Kind.CHAT)
+                .values_list("urgency", flat=True)
+            )
+            only = Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)
+            above = len(own) - staff.user.chat_cap
+            if above >= 0:
+                if self.urgency != self.Urgency.NOW or above >= EXTRA_PLACES:
                     raise Refused("cap")
+                if not despite:
+                    raise Refused("extra")
+                # Lowered at this moment: then it can wait, and there is no place for it.
+                only &= Q(urgency=self.Urgency.NOW)
+            if self.Urgency.NOW in own and not despite:
+                raise Refused("urgent")
+            if first.hold_on(self, now).is_held_from(staff.user.pk):
+                raise Refused("first_others")
             self._move(
                 self.Status.ACTIVE,
                 by="worker",
                 worker=staff.user,
-                only=Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now),
+                only=only,
                 now=now,
                 changes={
                     "worker": staff.user,
@@ -263,7 +296,11 @@ class Conversation(models.Model):
         """Give an own chat back to the queue, or to one present colleague, with a note for them."""
         now = timezone.now()
         with transaction.atomic():
-            changes: dict[str, Any] = {"worker": None, "waiting_since": now}
+            changes: dict[str, Any] = {
+                "worker": None,
+                "waiting_since": now,
+                "alert_due_at": _alert_due(self.line, self.urgency, now),
+            }
             if to_worker_id is not None:
                 present = Presence.objects.filter(
                     worker_id=to_worker_id,
@@ -288,7 +325,9 @@ class Conversation(models.Model):
             )
             self._audit(AuditEvent.Verb.HAND_OVER, staff, detail=str(to_worker_id or "queue"))
 
-    def close(self, staff: "Staff", *, reason: str, contact_kind: str, topic: str) -> None:
+    def close(
+        self, staff: "Staff", *, reason: str, contact_kind: str, topic: str, risk: str = ""
+    ) -> None:
         """End an own chat, with the minimum registration."""
         with transaction.atomic():
             self._move(
@@ -302,6 +341,7 @@ class Conversation(models.Model):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "risk": risk,
                 },
             )
             self._audit(AuditEvent.Verb.CLOSE, staff, detail=reason)
@@ -329,21 +369,61 @@ class Conversation(models.Model):
 
     def lose_worker(self) -> None:
         """Give a chat whose worker is lost back to the queue, in its old place."""
+        now = timezone.now()
         self._move(
             self.Status.WAITING,
             by="system",
             reason="worker_lost",
             only=Q(worker=self.worker),
-            changes={"worker": None},
+            now=now,
+            changes={"worker": None, "alert_due_at": _alert_due(self.line, self.urgency, now)},
         )
 
-    def register(self, staff: "Staff", *, contact_kind: str, topic: str) -> None:
+    def change_urgency(self, staff: "Staff", *, urgency: str, reason: str) -> None:
+        """Raise or lower the urgency, with a reason that is kept sealed; the queue orders itself anew.
+
+        Of a chat that waits any worker may do so: they see its card. Of one that goes on the worker
+        who has it. Refuses: forbidden, wrong_state (ended), not_understood (no such urgency, or no
+        reason), taken (somebody changed it just now, or it is so already).
+        """
+        if not staff.is_worker:
+            raise Refused("forbidden")
+        if self.status not in self.LIVE:
+            raise Refused("wrong_state")
+        if urgency not in self.Urgency.values or not reason:
+            raise Refused("not_understood")
+        if urgency == self.urgency:
+            raise Refused("taken")
+        now, old = timezone.now(), self.urgency
+        with transaction.atomic():
+            same = Conversation.objects.filter(
+                Q(status=self.Status.WAITING) | Q(status=self.Status.ACTIVE, worker=staff.user),
+                pk=self.pk,
+                urgency=old,
+            )
+            if not same.update(urgency=urgency, alert_due_at=_alert_due(self.line, urgency, now)):
+                raise Refused("forbidden" if self.status == self.Status.ACTIVE else "taken")
+            place = random_id()
+            self.urgency_changes.create(
+                old=old,
+                new=urgency,
+                worker=staff.user,
+                place=place,
+                sealed_reason=UrgencyChange.seal(self, place, reason),
+                at=now,
+            )
+            self._audit(AuditEvent.Verb.URGENCY, staff, detail=f"{old} {urgency}")
+            self.refresh_from_db()
+            events.publish(events.UrgencyChanged(conversation=self.pk))
+            events.publish(events.DeskChanged(line=self.line_id))
+
+    def register(self, staff: "Staff", *, contact_kind: str, topic: str, risk: str = "") -> None:
         """Registration of a chat that the visitor ended; the text stays as it is."""
         mine = Conversation.objects.filter(
             pk=self.pk, worker=staff.user, status=self.Status.CLOSED, contact_kind=""
         )
         with transaction.atomic():
-            if not mine.update(contact_kind=contact_kind, topic=topic):
+            if not mine.update(contact_kind=contact_kind, topic=topic, risk=risk):
                 raise Refused("wrong_state")
             self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
             events.publish(events.DeskChanged(line=self.line_id))
@@ -409,6 +489,13 @@ class Conversation(models.Model):
     @property
     def visitor_is_present(self) -> bool:
         return timezone.now() - self.visitor_seen_at <= LEASE
+
+
+def _alert_due(line: ServiceLine, urgency: str, now: datetime) -> datetime | None:
+    """When coordinators hear of somebody who needs help now; None for who can wait."""
+    if urgency != Conversation.Urgency.NOW:
+        return None
+    return now + QueueRules.of(line).alert_after
 
 
 class StatusChange(models.Model):

@@ -4,7 +4,7 @@ from institutions.models.audit import AuditEvent
 from institutions.models.institution import Brand, Institution
 from institutions.models.invitation import Invitation
 from institutions.models.keys import KeyCheck
-from institutions.models.people import Membership, Refused, User
+from institutions.models.people import Membership, Refused, Skill, User
 from institutions.models.staff_mail import StaffMail
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "KeyCheck",
     "Membership",
     "Refused",
+    "Skill",
     "StaffMail",
     "User",
 ]

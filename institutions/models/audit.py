@@ -48,6 +48,8 @@ SETTINGS = {
     "site": _("site"),
     "reply": _("snel antwoord"),
 }
+URGENCIES = {"normal": _("gewoon"), "soon": _("liefst snel"), "now": _("nu hulp nodig")}
+CHECKLISTS = {"meldcode": _("Meldcode"), "crisis": _("Crisisprotocol")}
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
@@ -85,6 +87,8 @@ class AuditEvent(models.Model):
         CLAIM = "claim", _("gesprek aangenomen")
         HAND_OVER = "hand_over", _("gesprek overgedragen")
         CLOSE = "close", _("gesprek afgesloten")
+        URGENCY = "urgency", _("urgentie veranderd")
+        CHECKLIST = "checklist", _("stap van een protocol afgevinkt")
         FORCE = "force", _("chat open of dicht gezet")
         INVITE = "invite", _("uitgenodigd")
         WITHDRAW = "withdraw", _("uitnodiging ingetrokken")
@@ -146,6 +150,17 @@ class AuditEvent(models.Model):
         if self.verb == self.Verb.ROSTER and len(words) == 2:
             deed, day = words
             return f"{ROSTER.get(deed, deed)}, {day}"
+        if self.verb == self.Verb.URGENCY and len(words) == 2:
+            old, new = (URGENCIES.get(word, word) for word in words)
+            return f"{old} → {new}"
+        if self.verb == self.Verb.CHECKLIST and len(words) == 3:
+            checklist, step, on = words
+            sentence = (
+                _("%(list)s, stap %(step)s")
+                if on == "on"
+                else _("%(list)s, stap %(step)s: vinkje weg")
+            )
+            return str(sentence) % {"list": CHECKLISTS.get(checklist, checklist), "step": step}
         if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():
             return str(_("aan een collega"))
         return str(CONVERSATIONS.get(self.detail, self.detail))
