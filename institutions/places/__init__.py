@@ -1,0 +1,22 @@
+"""The municipalities of the Netherlands: code of Statistics Netherlands (CBS) and name.
+
+Data that both the institutions' pages and triage read: `municipalities.tsv`, one a line, sorted by
+name. Offline, so that nobody's town is asked of another host.
+"""
+
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).parent / "municipalities.tsv"
+
+
+@cache
+def municipalities() -> dict[str, str]:
+    """Code ("GM0917") to name ("Heerlen"), by name."""
+    rows = (row.split("\t") for row in FILE.read_text(encoding="utf-8").splitlines() if row)
+    return {code: name for code, name, *_more in rows}
+
+
+def name_of(code: str) -> str:
+    """The name of a municipality; a code of another year as it is."""
+    return municipalities().get(code, code)
