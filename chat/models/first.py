@@ -7,16 +7,25 @@ who needs help now is everybody's at once, and so is who was in a talk already.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from django.db.models import Count
 
+from chat.models.queue_rules import QueueRules
 from institutions.models import Membership
 from roster.models import LEASE, Presence
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
-    from chat.models.queue_rules import QueueRules
+
+
+class Rules(Protocol):
+    """What a coordinator may set; `QueueRules` holds it per line."""
+
+    region_seconds: int
+    wish_seconds: int
+    soon_after_minutes: int
+    first_after_minutes: int
 
 
 @dataclass(frozen=True)
@@ -58,42 +67,55 @@ class Hold:
 NOBODY = Hold()
 
 
-def hold(
-    wants: Wants, since: datetime, now: datetime, rules: "QueueRules", helpers: Collection[Helper]
-) -> Hold:
-    """Return for whom somebody is first who waits since `since`, if for anybody.
+class Firsts:
+    """For whom somebody is first at one moment, with these helpers."""
 
-    Who suits both region and wishes comes before who only suits the wishes, and those before who
-    only suits the region: two half matches never keep each other waiting.
-    """
-    region_until = since + timedelta(seconds=rules.region_seconds)
-    wish_until = since + timedelta(seconds=rules.wish_seconds)
-    by_region = wants.region if now < region_until else ""
-    by_wish = wants.wishes if now < wish_until else frozenset()
-    local = {one for one in helpers if by_region and by_region in one.regions}
-    able = {one for one in helpers if by_wish and by_wish <= one.skills}
-    for because, group, until in (
-        ("both", local & able, min(region_until, wish_until)),
-        ("wish", able, wish_until),
-        ("region", local, region_until),
-    ):
-        if any(one.free > 0 for one in group):
-            return Hold(because, until, frozenset(one.worker for one in group))
-    return NOBODY
+    def __init__(self, rules: Rules, helpers: Collection[Helper], now: datetime) -> None:
+        self._now = now
+        self._region = timedelta(seconds=rules.region_seconds)
+        self._wish = timedelta(seconds=rules.wish_seconds)
+        self._helpers = helpers
+        self._groups: dict[tuple[str, frozenset[str]], tuple[str, frozenset[int]]] = {}
+        # Who waits since before this is everybody's; the quick way out for a long queue.
+        self.since = now - max(self._region, self._wish)
+
+    def hold(self, wants: Wants, since: datetime) -> Hold:
+        """Return for whom somebody is first who waits since `since`, if for anybody.
+
+        Who suits both region and wishes comes before who only suits the wishes, and those before
+        who only suits the region: two half matches never keep each other waiting.
+        """
+        region_until, wish_until = since + self._region, since + self._wish
+        by_region = wants.region if self._now < region_until else ""
+        by_wish = wants.wishes if self._now < wish_until else frozenset()
+        known = self._groups.get((by_region, by_wish))
+        if known is None:
+            known = self._groups[by_region, by_wish] = self._group(by_region, by_wish)
+        because, workers = known
+        if not because:
+            return NOBODY
+        until = {"region": region_until, "wish": wish_until}.get(because)
+        return Hold(because, until or min(region_until, wish_until), workers)
+
+    def _group(self, region: str, wishes: frozenset[str]) -> tuple[str, frozenset[int]]:
+        local = [one for one in self._helpers if region and region in one.regions]
+        able = [one for one in self._helpers if wishes and wishes <= one.skills]
+        both = [one for one in local if wishes and wishes <= one.skills]
+        for because, group in (("both", both), ("wish", able), ("region", local)):
+            if any(one.free > 0 for one in group):
+                return because, frozenset(one.worker for one in group)
+        return "", frozenset()
 
 
 def hold_on(conversation: "Conversation", now: datetime) -> Hold:
     """The same for one stored conversation, asked inside the claim."""
-    from chat.models.queue_rules import QueueRules
-
     wants = wants_of(conversation)
     if not wants or is_everybodys(conversation.urgency, conversation.claimed_at is not None):
         return NOBODY
     rules = QueueRules.of(conversation.line)
-    longest = timedelta(seconds=max(rules.region_seconds, rules.wish_seconds))
-    if now >= conversation.waiting_since + longest:
+    if conversation.waiting_since <= Firsts(rules, (), now).since:
         return NOBODY
-    return hold(wants, conversation.waiting_since, now, rules, helpers(now))
+    return Firsts(rules, helpers(now), now).hold(wants, conversation.waiting_since)
 
 
 def is_everybodys(urgency: str, returned: bool) -> bool:
