@@ -21,8 +21,9 @@ from institutions.models import User
 from roster import opening
 from roster.models import LEASE, Presence, ServiceLine
 
-# Levels, lowest first: who was in a talk already or waited longest of all; then by urgency.
-FIRST, NOW, SOON, NORMAL = range(4)
+# Levels, lowest first: who was in a talk already or waited longest of all; then by urgency, with
+# who was invited from a letter between them.
+FIRST, NOW, KEPT, SOON, NORMAL = range(5)
 LEVEL_OF = {
     Conversation.Urgency.NOW.value: NOW,
     Conversation.Urgency.SOON.value: SOON,
@@ -38,7 +39,7 @@ class Waiting(NamedTuple):
     """One waiting chat, as far as its order is concerned.
 
     `since`: waits since. `came_at`: entered the queue for the first time, which is earlier for who
-    was in a talk already (`returned`).
+    was in a talk already (`returned`). `keeps_place`: was invited from a letter.
     """
 
     conversation: str
@@ -47,6 +48,7 @@ class Waiting(NamedTuple):
     returned: bool = False
     came_at: datetime | None = None
     wants: Wants = Wants()
+    keeps_place: bool = False
 
 
 class Standing(NamedTuple):
@@ -64,7 +66,11 @@ class Standing(NamedTuple):
     @property
     def is_promoted(self) -> bool:
         """Stands higher than its own urgency, by having waited long."""
-        return not self.waiting.returned and self.level < LEVEL_OF[self.waiting.urgency]
+        return (
+            not self.waiting.returned
+            and self.level in (FIRST, SOON)
+            and self.level < LEVEL_OF[self.waiting.urgency]
+        )
 
 
 def order(
@@ -96,6 +102,8 @@ def order(
         level = LEVEL_OF[one.urgency]
         if one.returned or since <= first_since:
             level = FIRST
+        elif one.keeps_place and level > KEPT:
+            level = KEPT
         elif level == NORMAL and since <= soon_since:
             level = SOON
         held = NOBODY
@@ -215,6 +223,7 @@ def as_waiting(one: Conversation) -> Waiting:
         returned=one.claimed_at is not None,
         came_at=one.created_at,
         wants=wants_of(one),
+        keeps_place=one.keeps_place,
     )
 
 
@@ -225,9 +234,7 @@ def capacity_on(line: ServiceLine, now: datetime) -> Capacity:
         ).values_list("worker_id", "worker__chat_cap")
     )
     active = list(
-        Conversation.objects.active()
-        .filter(line=line, kind=Conversation.Kind.CHAT)
-        .values_list("worker_id", "claimed_at")
+        Conversation.objects.active().filter(line=line).values_list("worker_id", "claimed_at")
     )
     busy: dict[int, int] = {}
     for worker_id, _since in active:
@@ -245,9 +252,8 @@ def usual_length(line: ServiceLine) -> timedelta:
     """The median of the last chats, kept between 15 and 60 minutes; published figures at first."""
     spans = sorted(
         ended_at - claimed_at
-        for ended_at, claimed_at in Conversation.objects.filter(
-            line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False
-        )
+        for ended_at, claimed_at in Conversation.objects.chats()
+        .filter(line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False)
         .order_by("-ended_at")
         .values_list("ended_at", "claimed_at")[:SAMPLE]
         if ended_at and claimed_at
@@ -318,7 +324,7 @@ def chats_by_worker(workers: Sequence[int]) -> dict[int, int]:
     """Return how many active chats each of these workers has."""
     return dict(
         Conversation.objects.active()
-        .filter(worker__in=workers, kind=Conversation.Kind.CHAT)
+        .filter(worker__in=workers)
         .values_list("worker")
         .annotate(count=Count("pk"))
         .values_list("worker", "count")

@@ -121,7 +121,7 @@ class Desk:
         ]
         self.colleagues = queue.present_colleagues(now)
         self.chats = queue.chats_by_worker([colleague.pk for colleague in self.colleagues])
-        held = Conversation.objects.filter(line=line, worker__in=self.colleagues)
+        held = Conversation.objects.chats().filter(line=line, worker__in=self.colleagues)
         self.held = list(held.active().order_by("claimed_at")) + list(
             held.filter(status=Conversation.Status.CLOSED, contact_kind="").order_by("ended_at")
         )

@@ -17,14 +17,14 @@ from django.utils.translation import gettext_lazy as _
 
 from chat import events
 from chat.models import first
-from chat.models.queue_rules import QueueRules
+from chat.models.letters import LetterVerbs
 from chat.models.refused import Refused
-from chat.models.urgency import UrgencyChange
+from chat.models.urgency import UrgencyVerbs, alert_due
 from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
 from institutions.sealing import DataKey
-from roster.models import LEASE, Presence, ServiceLine
+from roster.models import LEASE, ConsultationHour, Presence, ServiceLine
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -41,14 +41,23 @@ EXTRA_PLACES = 1
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def chats(self) -> "ConversationQuerySet":
+        return self.filter(kind=Conversation.Kind.CHAT)
+
+    def letters(self) -> "ConversationQuerySet":
+        return self.filter(kind=Conversation.Kind.LETTER)
+
     def live(self) -> "ConversationQuerySet":
+        """What has not ended, chats and letters."""
         return self.filter(status__in=Conversation.LIVE)
 
     def waiting(self) -> "ConversationQuerySet":
-        return self.filter(status=Conversation.Status.WAITING, kind=Conversation.Kind.CHAT)
+        """The queue: chats. Letters wait in the inbox."""
+        return self.chats().filter(status=Conversation.Status.WAITING)
 
     def active(self) -> "ConversationQuerySet":
-        return self.filter(status=Conversation.Status.ACTIVE)
+        """Chats that somebody has. A letter that a worker has takes no place and needs no window."""
+        return self.chats().filter(status=Conversation.Status.ACTIVE)
 
     def visible_to(self, staff: "Staff") -> "ConversationQuerySet":
         """What a worker may read: what they hold, and what their own institution owns."""
@@ -57,7 +66,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
 
 
-class Conversation(models.Model):
+class Conversation(UrgencyVerbs, LetterVerbs):
     """One contact between a visitor and workers."""
 
     class Kind(models.TextChoices):
@@ -82,6 +91,13 @@ class Conversation(models.Model):
         TIME = "time", _("het spreekuur is voorbij")
         MISUSE = "misuse", _("misbruik van de chat")
         BY_VISITOR = "by_visitor", _("jongere stopte het gesprek")
+        QUIET = "quiet", _("lang niets gehoord")
+        ERASED = "erased", _("jongere wiste alles")
+
+    class AnswerBy(models.TextChoices):
+        CODE = "code", _("met de terugkomcode")
+        NOTICE = "notice", _("een seintje per e-mail")
+        MAIL = "mail", _("het antwoord per e-mail")
 
     class ContactKind(models.TextChoices):
         ABOUT_SELF = "about_self", _("over zichzelf")
@@ -118,11 +134,20 @@ class Conversation(models.Model):
         UNKNOWN = "unknown", _("iets anders")
 
     LIVE = (Status.WAITING, Status.ACTIVE)
-    TRANSITIONS: dict[str, frozenset[str]] = {
-        Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
-        Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
-        Status.CLOSED: frozenset(),
-        Status.ABANDONED: frozenset(),
+    # By kind. Between the kinds there is one way: a waiting chat becomes a waiting letter.
+    TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
+        Kind.CHAT: {
+            Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
+            Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+            Status.CLOSED: frozenset(),
+            Status.ABANDONED: frozenset(),
+        },
+        Kind.LETTER: {
+            Status.WAITING: frozenset({Status.ACTIVE, Status.CLOSED}),
+            Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+            Status.CLOSED: frozenset({Status.WAITING}),
+            Status.ABANDONED: frozenset(),
+        },
     }
 
     id = models.CharField(primary_key=True, max_length=22, default=random_id, editable=False)
@@ -159,11 +184,27 @@ class Conversation(models.Model):
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
     risk = models.CharField(max_length=4, choices=Risk.choices, blank=True)
-    alert_due_at = models.DateTimeField(
-        null=True,
-        help_text="Needs help now, and coordinators hear of it if nobody answers by then.",
+    # Of which conversation this one is the next: a letter after a chat, a chat after a letter.
+    follows = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="followed_by"
     )
-    alerted_at = models.DateTimeField(null=True, help_text="When coordinators were told, once.")
+    keeps_place = models.BooleanField(
+        default=False, help_text="Was invited from a letter: goes ahead in the queue."
+    )
+    # Letters only.
+    answer_by = models.CharField(
+        max_length=6, choices=AnswerBy.choices, default=AnswerBy.CODE, help_text="Of a letter."
+    )
+    sealed_address = models.BinaryField(null=True)
+    due_at = models.DateTimeField(null=True, help_text="An answer is promised until then.")
+    overdue_told_at = models.DateTimeField(null=True)
+    quiet_told_at = models.DateTimeField(
+        null=True, help_text="She was told that the letter closes unless she writes."
+    )
+    invited_at = models.DateTimeField(null=True, help_text="To a chat, and not used yet.")
+    invited_hour = models.ForeignKey(
+        ConsultationHour, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
     feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
 
@@ -174,6 +215,11 @@ class Conversation(models.Model):
         indexes = [
             models.Index(fields=["line", "status", "kind"]),
             models.Index(fields=["worker", "status"]),
+            models.Index(
+                fields=["institution", "status"],
+                condition=Q(kind="letter"),
+                name="letters_of_an_institution",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -190,9 +236,17 @@ class Conversation(models.Model):
                 name="ended_has_a_time",
             ),
             models.UniqueConstraint(
-                fields=["visitor"],
+                fields=["visitor", "kind"],
                 condition=Q(status__in=("waiting", "active")),
-                name="one_live_conversation_per_visitor",
+                name="one_live_chat_and_letter_each",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="letter") | ~Q(status="abandoned"),
+                name="letter_is_never_abandoned",
+            ),
+            models.CheckConstraint(
+                condition=~Q(answer_by="code") | Q(sealed_address__isnull=True),
+                name="no_address_without_a_reason",
             ),
         ]
 
@@ -209,15 +263,21 @@ class Conversation(models.Model):
         line: ServiceLine,
         urgency: str = Urgency.NORMAL,
         intake: str = "",
+        follows: "Conversation | None" = None,
+        keeps_place: bool = False,
     ) -> "Conversation":
         """Put a visitor in the queue. The caller asked first whether the chat is open.
 
-        A visitor who has a live conversation gets that one back: a double click, a second tab.
+        A visitor who has a live chat gets that one back: a double click, a second tab. `follows`
+        is the letter that led here; `keeps_place` when it holds an invitation, which is then used.
         """
         with transaction.atomic():
             Visitor.objects.select_for_update().get(pk=visitor.pk)
-            if live := visitor.conversations.live().first():
+            if live := visitor.conversations.chats().live().first():
                 return live
+            if follows is not None:
+                invited = cls.objects.letters().filter(pk=follows.pk, invited_at__isnull=False)
+                keeps_place = bool(invited.update(invited_at=None)) and keeps_place
             now = timezone.now()
             conversation = cls(
                 brand_id=visitor.brand_id,
@@ -225,10 +285,12 @@ class Conversation(models.Model):
                 visitor=visitor,
                 language=visitor.language,
                 urgency=urgency,
+                follows=follows,
+                keeps_place=keeps_place,
                 created_at=now,
                 waiting_since=now,
                 visitor_seen_at=now,
-                alert_due_at=_alert_due(line, urgency, now),
+                alert_due_at=alert_due(line, urgency, now),
             )
             data_key = DataKey.new()
             if intake:
@@ -250,7 +312,7 @@ class Conversation(models.Model):
         """
         if not staff.is_worker:
             raise Refused("forbidden")
-        if self.status != self.Status.WAITING:
+        if self.status != self.Status.WAITING or self.kind != self.Kind.CHAT:
             raise Refused("taken")
         now = timezone.now()
         with transaction.atomic():
@@ -260,10 +322,12 @@ class Conversation(models.Model):
                 raise Refused("not_available")
             own = list(
                 Conversation.objects.active()
-                .filter(worker=staff.user, kind=self.Kind.CHAT)
+                .filter(worker=staff.user)
                 .values_list("urgency", flat=True)
             )
-            only = Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)
+            only = Q(kind=self.Kind.CHAT) & (
+                Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)
+            )
             above = len(own) - staff.user.chat_cap
             if above >= 0:
                 if self.urgency != self.Urgency.NOW or above >= EXTRA_PLACES:
@@ -299,7 +363,7 @@ class Conversation(models.Model):
             changes: dict[str, Any] = {
                 "worker": None,
                 "waiting_since": now,
-                "alert_due_at": _alert_due(self.line, self.urgency, now),
+                "alert_due_at": alert_due(self.line, self.urgency, now),
             }
             if to_worker_id is not None:
                 present = Presence.objects.filter(
@@ -352,11 +416,14 @@ class Conversation(models.Model):
         Out of the queue that is abandoned; out of a chat it is closed, and the worker still
         registers it.
         """
+        if self.kind != self.Kind.CHAT:
+            raise Refused("wrong_state")
         waiting = self.status == self.Status.WAITING
         self._move(
             self.Status.ABANDONED if waiting else self.Status.CLOSED,
             by="system" if reason in ("lost", "closing_time") else "visitor",
             reason=reason,
+            only=Q(kind=self.Kind.CHAT),
             changes={
                 "ended_at": timezone.now(),
                 "closing_reason": ""
@@ -376,46 +443,8 @@ class Conversation(models.Model):
             reason="worker_lost",
             only=Q(worker=self.worker),
             now=now,
-            changes={"worker": None, "alert_due_at": _alert_due(self.line, self.urgency, now)},
+            changes={"worker": None, "alert_due_at": alert_due(self.line, self.urgency, now)},
         )
-
-    def change_urgency(self, staff: "Staff", *, urgency: str, reason: str) -> None:
-        """Raise or lower the urgency, with a reason that is kept sealed; the queue orders itself anew.
-
-        Of a chat that waits any worker may do so: they see its card. Of one that goes on the worker
-        who has it. Refuses: forbidden, wrong_state (ended), not_understood (no such urgency, or no
-        reason), taken (somebody changed it just now, or it is so already).
-        """
-        if not staff.is_worker:
-            raise Refused("forbidden")
-        if self.status not in self.LIVE:
-            raise Refused("wrong_state")
-        if urgency not in self.Urgency.values or not reason:
-            raise Refused("not_understood")
-        if urgency == self.urgency:
-            raise Refused("taken")
-        now, old = timezone.now(), self.urgency
-        with transaction.atomic():
-            same = Conversation.objects.filter(
-                Q(status=self.Status.WAITING) | Q(status=self.Status.ACTIVE, worker=staff.user),
-                pk=self.pk,
-                urgency=old,
-            )
-            if not same.update(urgency=urgency, alert_due_at=_alert_due(self.line, urgency, now)):
-                raise Refused("forbidden" if self.status == self.Status.ACTIVE else "taken")
-            place = random_id()
-            self.urgency_changes.create(
-                old=old,
-                new=urgency,
-                worker=staff.user,
-                place=place,
-                sealed_reason=UrgencyChange.seal(self, place, reason),
-                at=now,
-            )
-            self._audit(AuditEvent.Verb.URGENCY, staff, detail=f"{old} {urgency}")
-            self.refresh_from_db()
-            events.publish(events.UrgencyChanged(conversation=self.pk))
-            events.publish(events.DeskChanged(line=self.line_id))
 
     def register(self, staff: "Staff", *, contact_kind: str, topic: str, risk: str = "") -> None:
         """Registration of a chat that the visitor ended; the text stays as it is."""
@@ -448,7 +477,7 @@ class Conversation(models.Model):
     ) -> None:
         """Change the status if nobody was first; raises Refused("wrong_state") or ("taken")."""
         old = self.status
-        if to not in self.TRANSITIONS[old]:
+        if to not in self.TRANSITIONS[self.kind][old]:
             raise Refused("wrong_state")
         with transaction.atomic():
             unchanged = Conversation.objects.filter(only or Q(), pk=self.pk, status=old)
@@ -489,13 +518,6 @@ class Conversation(models.Model):
     @property
     def visitor_is_present(self) -> bool:
         return timezone.now() - self.visitor_seen_at <= LEASE
-
-
-def _alert_due(line: ServiceLine, urgency: str, now: datetime) -> datetime | None:
-    """When coordinators hear of somebody who needs help now; None for who can wait."""
-    if urgency != Conversation.Urgency.NOW:
-        return None
-    return now + QueueRules.of(line).alert_after
 
 
 class StatusChange(models.Model):

@@ -155,7 +155,7 @@ def helpers(now: datetime) -> list[Helper]:
         regions.setdefault(worker, set()).update(municipalities or ())
     busy = dict(
         Conversation.objects.active()
-        .filter(worker__in=workers, kind=Conversation.Kind.CHAT)
+        .filter(worker__in=workers)
         .values_list("worker_id")
         .annotate(count=Count("pk"))
         .values_list("worker_id", "count")

@@ -1,13 +1,84 @@
 """Who raised or lowered the urgency of a conversation, and why."""
 
+# Every `self` of the verbs is a Conversation, of which they are a base class.
+# mypy: disable-error-code="arg-type,attr-defined,misc"
+
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
+
+from chat import events
+from chat.models.queue_rules import QueueRules
+from chat.models.refused import Refused
+from chat.models.visitor import random_id
+from institutions.models import AuditEvent
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
+    from institutions.access import Staff
+    from roster.models import ServiceLine
+
+
+def alert_due(line: "ServiceLine", urgency: str, now: datetime) -> datetime | None:
+    """When coordinators hear of somebody who needs help now; None for who can wait."""
+    return now + QueueRules.of(line).alert_after if urgency == "now" else None
+
+
+class UrgencyVerbs(models.Model):
+    """Raising, lowering, and the alert of somebody who needs help now; `Conversation` inherits it."""
+
+    alert_due_at = models.DateTimeField(
+        null=True,
+        help_text="Needs help now, and coordinators hear of it if nobody answers by then.",
+    )
+    alerted_at = models.DateTimeField(null=True, help_text="When coordinators were told, once.")
+
+    class Meta:
+        abstract = True
+
+    def change_urgency(self, staff: "Staff", *, urgency: str, reason: str) -> None:
+        """Raise or lower the urgency, with a reason that is kept sealed; the queue orders itself anew.
+
+        Of a chat that waits any worker may do so: they see its card. Else the worker who has it. Refuses: forbidden, wrong_state (ended), not_understood (no such urgency, or no
+        reason), taken (somebody changed it just now, or it is so already).
+        """
+        from chat.models.conversation import Conversation
+
+        if not staff.is_worker:
+            raise Refused("forbidden")
+        if self.status not in self.LIVE:
+            raise Refused("wrong_state")
+        if urgency not in self.Urgency.values or not reason:
+            raise Refused("not_understood")
+        if urgency == self.urgency:
+            raise Refused("taken")
+        now, old = timezone.now(), self.urgency
+        with transaction.atomic():
+            same = Conversation.objects.filter(
+                Q(status=self.Status.WAITING, kind=self.Kind.CHAT)
+                | Q(status=self.Status.ACTIVE, worker=staff.user),
+                pk=self.pk,
+                urgency=old,
+            )
+            if not same.update(urgency=urgency, alert_due_at=alert_due(self.line, urgency, now)):
+                raise Refused("forbidden" if self.status == self.Status.ACTIVE else "taken")
+            place = random_id()
+            self.urgency_changes.create(
+                old=old,
+                new=urgency,
+                worker=staff.user,
+                place=place,
+                sealed_reason=UrgencyChange.seal(self, place, reason),
+                at=now,
+            )
+            self._audit(AuditEvent.Verb.URGENCY, staff, detail=f"{old} {urgency}")
+            self.refresh_from_db()
+            events.publish(events.UrgencyChanged(conversation=self.pk))
+            events.publish(events.DeskChanged(line=self.line_id))
 
 
 class UrgencyChange(models.Model):

@@ -39,6 +39,9 @@ class Visitor(models.Model):
     brand = models.ForeignKey(Brand, on_delete=models.CASCADE, related_name="+")
     language = models.CharField(max_length=2, default="nl")
     created_at = models.DateTimeField(default=timezone.now)
+    token_at = models.DateTimeField(
+        default=timezone.now, help_text="When the token was given: by beginning, or by a code."
+    )
 
     def __str__(self) -> str:
         return f"visitor {self.pk}"
@@ -59,13 +62,35 @@ class Visitor(models.Model):
         return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
 
     def conversation(self) -> "Conversation | None":
-        """The one that this visit is about: the newest."""
-        return self.conversations.order_by("-created_at", "-pk").first()
+        """The one that this visit is about: the live chat, else the newest."""
+        newest = self.conversations.order_by("-created_at", "-pk")
+        return newest.chats().live().first() or newest.first()
+
+    def letter(self) -> "Conversation | None":
+        """The letter that this visit leads to: the live one, else the newest."""
+        newest = self.conversations.letters().order_by("-created_at", "-pk")
+        return newest.live().first() or newest.first()
+
+    def come_back(self) -> str:
+        """Return a new token for the browser in which a return code was given.
+
+        The one before it is worth nothing any more: its windows end.
+        """
+        token = secrets.token_urlsafe(32)
+        with transaction.atomic():
+            events.publish(events.VisitEnded(visitor=self.pk))
+            Visitor.objects.filter(pk=self.pk).update(
+                token_hash=keyed_hash("visit", token), token_at=timezone.now()
+            )
+        return token
 
     def leave(self) -> None:
-        """End the visit: nothing leads from the browser to the conversation any more."""
+        """End the visit: nothing leads from the browser to the conversation any more.
+
+        A chat ends with it. A letter does not: its code, or its address, leads back to it.
+        """
         with transaction.atomic():
-            for conversation in self.conversations.live():
+            for conversation in self.conversations.chats().live():
                 conversation.abandon(reason="left")
             Visitor.objects.filter(pk=self.pk).update(token_hash=None)
             events.publish(events.VisitEnded(visitor=self.pk))

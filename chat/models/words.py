@@ -1,9 +1,11 @@
 """What was written in a conversation, sealed with its data key, and ready sentences."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from chat import events
@@ -37,7 +39,10 @@ class ConversationKey(models.Model):
 
 
 class Message(models.Model):
-    """One numbered line. Written by `chat/writer.py` only; `body` opens at its own place only."""
+    """One numbered line; `body` opens at its own place only.
+
+    Written by `chat/writer.py`. The one exception is `enclose`.
+    """
 
     class Author(models.TextChoices):
         VISITOR = "visitor"
@@ -66,6 +71,27 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.seq}"
+
+    @classmethod
+    def enclose(
+        cls, conversation: "Conversation", text: str, *, client_id: str, now: datetime
+    ) -> None:
+        """Store the words with which a conversation becomes a letter, in that transaction.
+
+        There, and not through the writer: a letter without its words must not lie in the inbox, and
+        words without a letter must not be lost. The caller holds the row's lock; a `client_id`
+        that is stored already changes nothing.
+        """
+        if conversation.messages.filter(client_id=client_id).exists():
+            return
+        row = type(conversation).objects.filter(pk=conversation.pk)
+        row.update(last_seq=F("last_seq") + 1)
+        seq = row.values_list("last_seq", flat=True).get()
+        body = conversation.data_key().seal(text, conversation.pk, seq, cls.Author.VISITOR, "body")
+        conversation.messages.create(
+            seq=seq, client_id=client_id, author=cls.Author.VISITOR, body=body, at=now
+        )
+        conversation.last_seq = seq
 
 
 class Note(models.Model):
