@@ -78,6 +78,14 @@ def ring_after_reservations(now: datetime) -> None:
             publish(DeskChanged(line=line))
 
 
+def alert_coordinators(now: datetime) -> int:
+    """Tell coordinators of who needs help now and got no answer in time; return of how many."""
+    due = Conversation.objects.waiting().filter(
+        urgency=Conversation.Urgency.NOW, alert_due_at__lte=now, alerted_at=None
+    )
+    return sum(one.alert(now) for one in due.select_related("line"))
+
+
 def follow_presence(now: datetime) -> int:
     """Tell the roster who is in a conversation, so that it registers who was there and how."""
     busy = Conversation.objects.active().values_list("worker_id", flat=True)
@@ -112,6 +120,7 @@ def erase_old_texts(now: datetime) -> int:
         with transaction.atomic():
             conversation.messages.all().delete()
             conversation.notes.all().delete()
+            conversation.urgency_changes.update(sealed_reason=None)
             Conversation.objects.filter(pk=conversation.pk).update(sealed_intake=None, visitor=None)
     if erased:
         log.info("erased the text of %d conversations", len(erased))

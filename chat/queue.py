@@ -33,6 +33,9 @@ LEVEL_OF = {
 # What a chat takes until there are figures of our own: 20 to 60 minutes in published ones.
 USUAL_LENGTH = timedelta(minutes=30)
 SAMPLE = 50
+MINUTE = timedelta(minutes=1)
+# No chat is expected to end sooner than this, however long it runs: long chats run on.
+SOONEST = 5.0
 
 
 class Waiting(NamedTuple):
@@ -185,34 +188,35 @@ def expected_waits(capacity: Capacity, count: int) -> list[int | None]:
     """
     if capacity.slots <= 0:
         return [None] * count
-    soonest = timedelta(minutes=5)
-    frees_at = [timedelta(0)] * capacity.free + [
-        max(capacity.usual - elapsed, soonest) for elapsed in capacity.elapsed
+    usual = capacity.usual / MINUTE
+    frees_at = [0.0] * capacity.free + [
+        max(usual - elapsed / MINUTE, SOONEST) for elapsed in capacity.elapsed
     ]
-    if not frees_at:
-        frees_at = [soonest]
+    frees_at = frees_at or [SOONEST]
     heapq.heapify(frees_at)
     waits: list[int | None] = []
     for _ in range(count):
         wait = frees_at[0]
-        heapq.heapreplace(frees_at, wait + capacity.usual)
-        waits.append(round_up(wait))
+        heapq.heapreplace(frees_at, wait + usual)
+        waits.append(_round_up(wait))
     return waits
 
 
 def round_up(wait: timedelta) -> int:
     """Minutes that we dare to promise: 0, 2, 5 and then fives."""
-    minutes = wait / timedelta(minutes=1)
+    return _round_up(wait / MINUTE)
+
+
+def _round_up(minutes: float) -> int:
     if minutes <= 0:
         return 0
-    if minutes <= 2:
-        return 2
-    return math.ceil(minutes / 5) * 5
+    return 2 if minutes <= 2 else math.ceil(minutes / 5) * 5
 
 
 def waiting_on(line: ServiceLine) -> list[Waiting]:
     """Everybody who waits for this line, in no order."""
-    return [as_waiting(one) for one in Conversation.objects.waiting().filter(line=line)]
+    rows = Conversation.objects.waiting().filter(line=line).defer("sealed_intake")
+    return [as_waiting(one) for one in rows]
 
 
 def as_waiting(one: Conversation) -> Waiting:

@@ -28,6 +28,7 @@ class VisitorPeer(Peer):
         self.stream: Stream | None = None
         self.status = ""
         self.told_place: int | None = None
+        self.told_passed = 0
 
     def stream_of(self, conversation: str) -> Stream | None:
         stream = self.stream
@@ -100,12 +101,15 @@ class VisitorPeer(Peer):
     def _place(self, place: Place | None) -> dict[str, Any] | None:
         if place is None:
             return None
-        went_back = self.told_place is not None and place.place > self.told_place
-        self.told_place = place.place
+        why = ""
+        if self.told_place is not None and place.place > self.told_place:
+            # Somebody who came later went first, or somebody whose long waiting counts now.
+            why = "urgent" if place.passed > self.told_passed else "waited"
+        self.told_place, self.told_passed = place.place, place.passed
         return {
             "place": place.place,
             "minutes": place.minutes,
-            "why": "urgent" if went_back else "",
+            "why": why,
             "fits": place.fits,
         }
 

@@ -54,6 +54,7 @@ def jobs() -> list[Job]:
         Job(chat_jobs.return_lost_chats, 5, judges=True),
         Job(chat_jobs.end_lost_visits, 10, judges=True),
         Job(chat_jobs.ring_after_reservations, 5),
+        Job(chat_jobs.alert_coordinators, 5),
         Job(chat_jobs.evaluate_openings, 5),
         Job(chat_jobs.follow_presence, 10, judges=True),
         Job(roster_jobs.settle_hours, 60, is_slow=True),

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from chat import events
 from chat.models.queue_rules import QueueRules
 from chat.models.refused import Refused
 from chat.models.visitor import random_id
-from institutions.models import AuditEvent
+from institutions.models import AuditEvent, Membership, StaffMail, User
+from roster.models import Duty
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
@@ -79,6 +81,50 @@ class UrgencyVerbs(models.Model):
             self.refresh_from_db()
             events.publish(events.UrgencyChanged(conversation=self.pk))
             events.publish(events.DeskChanged(line=self.line_id))
+
+    def alert(self, now: datetime) -> bool:
+        """Tell coordinators, once, that nobody answers. False: somebody did, or they were told.
+
+        The platform's, and those of the institutions that are on duty now. Says nothing of anybody.
+        """
+        from chat.models.conversation import Conversation
+
+        with transaction.atomic():
+            unanswered = Conversation.objects.waiting().filter(
+                pk=self.pk,
+                urgency=Conversation.Urgency.NOW,
+                alert_due_at__lte=now,
+                alerted_at=None,
+            )
+            if not unanswered.update(alerted_at=now):
+                return False
+            for person in _coordinators_of(self.line, now):
+                with translation.override(person.language):
+                    StaffMail.put(
+                        person,
+                        "unanswered",
+                        f"unanswered:{self.pk}:{person.pk}",
+                        subject="Klikvoor: " + _("er wacht iemand in de chat"),
+                        body=_(
+                            "Dag %(name)s,\n\n"
+                            "In de chat wacht iemand die nu hulp nodig heeft, en nog niemand heeft "
+                            "geantwoord. Kun je iemand vragen die nu aanwezig is?\n\n"
+                            "Zo staat het er nu voor: %(link)s\n"
+                        )
+                        % {"name": person.name, "link": f"{settings.ORIGINS[0]}/roster/today/"},
+                    )
+        return True
+
+
+def _coordinators_of(line: "ServiceLine", now: datetime) -> list[User]:
+    on_duty = Duty.objects.active().filter(hour__line=line, start__lte=now, end__gt=now)
+    memberships = (
+        Membership.objects.active()
+        .coordinators()
+        .filter(Q(institution=None) | Q(institution__in=on_duty.values("credited_to")))
+        .select_related("user")
+    )
+    return list({membership.user_id: membership.user for membership in memberships}.values())
 
 
 class UrgencyChange(models.Model):

@@ -1,0 +1,59 @@
+"""Why somebody stands where they stand, in plain words for the worker.
+
+Sentences in the active language, except how many seconds are left of being first for somebody: the
+desk counts those down itself.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from chat.models.first import Hold
+from chat.queue import FIRST, KEPT, NOW, SOON, Standing
+from institutions.places import name_of
+
+
+def sentences(standing: Standing, now: datetime) -> list[str]:
+    """Return what the place follows from, and who went before who came later."""
+    waiting = standing.waiting
+    minutes = max(0, (now - waiting.since) // timedelta(minutes=1))
+    if waiting.returned:
+        why = _("Was al in gesprek: gaat voor.")
+    elif standing.level == FIRST:
+        why = _("Stond eerst, wacht al %(n)s minuten: gaat nu voor.") % {"n": minutes}
+    elif standing.level == NOW:
+        why = _("Gaat voor: heeft nu hulp nodig.")
+    elif standing.level == KEPT:
+        why = _("Uitgenodigd na een brief: de plaats is bewaard.")
+    elif standing.is_promoted:
+        why = _("Wacht al %(n)s minuten: telt nu als ‘liefst snel’.") % {"n": minutes}
+    elif standing.level == SOON:
+        why = _("Wil liefst snel: gaat voor wie kan wachten.")
+    else:
+        why = _("Op volgorde van binnenkomst.")
+    passed = standing.passed
+    if not passed:
+        return [why]
+    return [
+        why,
+        ngettext(
+            "%(n)s die later kwam gaat voor, want die heeft sneller hulp nodig.",
+            "%(n)s die later kwamen gaan voor, want die hebben sneller hulp nodig.",
+            passed,
+        )
+        % {"n": passed},
+    ]
+
+
+def first_for(hold: Hold, region: str, worker: int) -> dict[str, Any] | None:
+    """Return for whom they are first, as the desk shows it: until when, and whether that is you."""
+    if not hold or hold.until is None:
+        return None
+    return {
+        "until": hold.until,
+        "mine": worker in hold.workers,
+        "because": hold.because,
+        "who": name_of(region) if hold.because != "wish" else "",
+    }
