@@ -96,6 +96,7 @@ def about(conversation: Conversation, told: dict[str, Any], language: str) -> di
         skills = dict(Skill.choices)
         return {
             "topic": str(conversation.get_topic_display()) if conversation.topic else "",
+            "topic_code": conversation.topic,
             "age": told["age"],
             "region": name_of(region) if (region := getattr(conversation, "region", "")) else "",
             "wishes": [str(skills.get(wish, wish)) for wish in getattr(conversation, "wishes", ())],
@@ -249,9 +250,8 @@ class Desk:
         reserved = ""
         if waiting.reserved_for_id and waiting.reserved_until and waiting.reserved_until > self.now:
             reserved = "me" if waiting.reserved_for_id == worker else "other"
-        first = why.first_for(standing.hold, standing.waiting.wants.region, worker)
-        if first:
-            first["until"] = iso(first["until"])
+        region = standing.waiting.wants.region
+        first = why.first_for(standing.hold, region, worker, self.now)
         return self._common(waiting, language) | {"reserved": reserved, "first": first}
 
     def _common(self, waiting: Conversation, language: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Sentences in the active language, except how many seconds are left of being firs
 desk counts those down itself.
 """
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,12 +48,15 @@ def sentences(standing: Standing, now: datetime) -> list[str]:
     ]
 
 
-def first_for(hold: Hold, region: str, worker: int) -> dict[str, Any] | None:
-    """Return for whom they are first, as the desk shows it: until when, and whether that is you."""
+def first_for(hold: Hold, region: str, worker: int, now: datetime) -> dict[str, Any] | None:
+    """Return for whom they are first, as the desk shows it: how long still, and whether that is you.
+
+    In seconds and not until when, because the clock of the worker's computer may be wrong.
+    """
     if not hold or hold.until is None:
         return None
     return {
-        "until": hold.until,
+        "seconds": math.ceil((hold.until - now).total_seconds()),
         "mine": worker in hold.workers,
         "because": hold.because,
         "who": name_of(region) if hold.because != "wish" else "",

@@ -34,7 +34,7 @@ class QueueRules(models.Model):
     )
     soon_after_minutes = models.PositiveSmallIntegerField(
         _("telt als ‘liefst snel’ na, in minuten"),
-        default=10,
+        default=15,
         validators=[MinValueValidator(1), MaxValueValidator(240)],
         help_text=_("Wie zo lang wacht, laat wie later kwam en liefst snel wil niet meer voor."),
     )
