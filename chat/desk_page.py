@@ -147,9 +147,7 @@ def context(staff: Staff) -> dict[str, Any]:
             "contact_kinds": Conversation.ContactKind.choices,
             "topics": Conversation.Topic.choices,
             "risks": Conversation.Risk.choices,
-            "urgencies": [
-                (code, TEXTS[f"urgency_{code}"]) for code in reversed(Conversation.Urgency.values)
-            ],
+            "urgencies": [(code, TEXTS[f"urgency_{code}"]) for code in Conversation.Urgency.values],
         },
         "checklists": [
             {"code": code, "label": code.label, "steps": list(enumerate(steps, start=1))}

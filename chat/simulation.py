@@ -131,7 +131,7 @@ class Outcome:
     letters: int = 0
     came: int = 0
     left_without_offer: int = 0
-    chats: dict[int, int] = field(default_factory=dict)
+    chats: dict[int, float] = field(default_factory=dict)
     busy: dict[int, float] = field(default_factory=dict)
     above_cap: dict[int, float] = field(default_factory=dict)
     extra_chats: int = 0
@@ -149,7 +149,7 @@ class Outcome:
             (self.above_cap, other.above_cap),
         ):
             for worker, amount in theirs.items():
-                mine[worker] = mine.get(worker, 0) + amount  # type: ignore[operator]
+                mine[worker] = mine.get(worker, 0) + amount
         return self
 
 
@@ -421,7 +421,7 @@ class Simulation:
             if desk.ends.get(name) != planned:
                 return
             for kept in (desk.ends, desk.began, desk.urgencies):
-                kept.pop(name, None)  # type: ignore[attr-defined]
+                kept.pop(name, None)
             desk.rests_until = self.now + BREATHER
             self._do_at(desk.rests_until, self._wake)
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from chat import desk_page, replies, today, views
+from chat import desk_page, queue_page, replies, today, views
 
 urlpatterns = [
     path("visit/frames/", views.visit_frames, name="visit_frames"),
@@ -11,5 +11,6 @@ urlpatterns = [
     path("desk/replies/", replies.replies, name="replies"),
     path("desk/replies/new/", replies.reply, name="new_reply"),
     path("desk/replies/<int:pk>/", replies.reply, name="reply"),
+    path("staff/queue/<int:pk>/", queue_page.queue_rules, name="queue_rules"),
     path("desk/frames/", views.desk_frames, name="desk_frames"),
 ]

@@ -18,6 +18,7 @@ FIELDS = {
     "name": _("naam"),
     "chat_name": _("naam in de chat"),
     "chat_cap": _("gesprekken tegelijk"),
+    "skills": _("kan ook"),
 }
 OPENINGS = {
     "open": _("open gezet"),
@@ -47,6 +48,7 @@ SETTINGS = {
     "institution": _("instelling"),
     "site": _("site"),
     "reply": _("snel antwoord"),
+    "queue": _("wachtrij"),
 }
 URGENCIES = {"normal": _("gewoon"), "soon": _("liefst snel"), "now": _("nu hulp nodig")}
 CHECKLISTS = {"meldcode": _("Meldcode"), "crisis": _("Crisisprotocol")}

@@ -4,6 +4,7 @@ Data that both the institutions' pages and triage read: `municipalities.tsv`, on
 name. Offline, so that nobody's town is asked of another host.
 """
 
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -20,3 +21,9 @@ def municipalities() -> dict[str, str]:
 def name_of(code: str) -> str:
     """The name of a municipality; a code of another year as it is."""
     return municipalities().get(code, code)
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: small letters, no accents, single spaces."""
+    bare = unicodedata.normalize("NFKD", name.casefold())
+    return " ".join("".join(one for one in bare if not unicodedata.combining(one)).split())

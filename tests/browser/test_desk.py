@@ -172,7 +172,7 @@ async def test_the_keyboard_alone_takes_talks_and_closes(
     await expect(switch).to_have_attribute("aria-checked", "true")
     await press("Alt+0")
     await expect(desk.locator("#queue-title")).to_be_focused()
-    await tab_to(cards(desk).get_by_role("button"))
+    await tab_to(cards(desk).get_by_role("button", name="Aannemen"))
     await press("Enter")
     await expect(desk.get_by_role("textbox", name="Je bericht")).to_be_focused()
     await desk.keyboard.type("Dag!")
