@@ -1,7 +1,7 @@
 """Letters: whose they are, until when an answer is promised, and writing on in one."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count, Q
 
@@ -45,6 +45,18 @@ def due_at(letter: "Conversation", now: datetime) -> datetime:
         while local.weekday() >= SATURDAY:
             local += timedelta(days=1)
     return local
+
+
+def carried_over(conversation: "Conversation") -> dict[str, Any]:
+    """What is known about a person goes along from a chat to a letter, or from a letter to a chat:
+    the urgency, and the answers to the questions before."""
+    from chat.models import ConversationKey
+
+    try:
+        intake = conversation.intake()
+    except ConversationKey.DoesNotExist:  # erased by now
+        intake = ""
+    return {"urgency": conversation.urgency, "intake": intake}
 
 
 def write_on(letter: "Conversation", text: str, client_id: str) -> None:

@@ -20,6 +20,7 @@ from chat import queue
 from chat.events import DeskChanged, publish
 from chat.models import Conversation
 from institutions.access import Staff, staff_required
+from institutions.models import JobRun
 from roster.forms import OverrideForm
 from roster.models import OpenOverride, ServiceLine
 from roster.opening import evaluate
@@ -69,6 +70,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "figures": figures(line, now),
         "today": today_of(line, now, staff),
         "form": form,
+        "late_jobs": list(JobRun.objects.late(now)),
     }
     return render(request, "roster/today.html", context)
 

@@ -122,6 +122,8 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     conversation = visitor.conversation()
     if conversation is None or conversation.pk != conversation_id:
         raise Refused("stale")
+    if conversation.kind == Conversation.Kind.LETTER:  # the page of a letter has no socket
+        raise Refused("stale")
     now = timezone.now()
     place = None
     if conversation.status in Conversation.LIVE:
@@ -150,7 +152,8 @@ def place_of(conversation: Conversation) -> Place | None:
 
 
 def _leave(visitor_id: int, conversation_id: str) -> None:
-    conversation = Conversation.objects.filter(pk=conversation_id, visitor=visitor_id).first()
+    mine = Conversation.objects.chats().filter(visitor=visitor_id)
+    conversation = mine.filter(pk=conversation_id).first()
     if conversation is None:
         raise Refused("wrong_state")
     waiting = conversation.status == Conversation.Status.WAITING

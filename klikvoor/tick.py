@@ -21,6 +21,7 @@ from chat import jobs as chat_jobs
 from chat.database import in_pool
 from chat.models import WORKER_LOST
 from institutions import jobs as institution_jobs
+from institutions.models import JobRun
 from roster import jobs as roster_jobs
 from roster import reminders
 from roster.proposing import make_proposals
@@ -39,13 +40,25 @@ class Job:
     `judges`: it acts on leases that ran out, and so waits until everybody could renew theirs.
     `is_slow`: it waits for somebody else's machine, or has much to do after an outage, and must hold
     up neither the others nor the end of the process, which may come in the middle of it.
+    `is_watched`: somebody is told when it did not succeed for a day (`JobRun`); it returns a count.
     """
 
     run: Callable[[datetime], object]
     seconds: float
     judges: bool = False
     is_slow: bool = False
+    is_watched: bool = False
     due_at: float = 0.0
+
+    def run_watched(self, now: datetime) -> None:
+        """Run it and write down that it succeeded, with its count, or failed."""
+        name = self.run.__name__
+        try:
+            count = self.run(now)
+        except Exception as error:
+            JobRun.failed(name, now, error)
+            raise
+        JobRun.succeeded(name, now, count if isinstance(count, int) else 0)
 
 
 def jobs() -> list[Job]:
@@ -61,7 +74,9 @@ def jobs() -> list[Job]:
         Job(chat_jobs.end_waiting_after_hours, 60),
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
-        Job(chat_jobs.erase_old_texts, 600),
+        Job(chat_jobs.close_quiet_letters, 600, is_watched=True),
+        Job(chat_jobs.erase_old_texts, 600, is_watched=True),
+        Job(institution_jobs.tell_of_late_jobs, 600),
         Job(make_proposals, 2),
         Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),
         Job(reminders.expire_requests, 60),
@@ -114,7 +129,8 @@ class Tick:
                 continue
             job.due_at = loop.time() + job.seconds
             try:
-                await (_aside if job.is_slow else in_pool)(job.run, timezone.now())
+                run = job.run_watched if job.is_watched else job.run
+                await (_aside if job.is_slow else in_pool)(run, timezone.now())
             except Exception as error:
                 self.calm_at = loop.time() + CALM_SECONDS
                 log.error("the job %s failed", job.run.__name__, exc_info=error)

@@ -11,6 +11,7 @@ from chat.models.conversation import (
 )
 from chat.models.queue_rules import QueueRules
 from chat.models.refused import Refused
+from chat.models.return_code import ReturnCode
 from chat.models.urgency import UrgencyChange
 from chat.models.visitor import Epoch, Visitor, random_id
 from chat.models.words import ConversationKey, Message, Note, QuickReply
@@ -29,6 +30,7 @@ __all__ = [
     "QueueRules",
     "QuickReply",
     "Refused",
+    "ReturnCode",
     "StatusChange",
     "UrgencyChange",
     "Visitor",

@@ -191,6 +191,9 @@ class Conversation(UrgencyVerbs, LetterVerbs):
     keeps_place = models.BooleanField(
         default=False, help_text="Was invited from a letter: goes ahead in the queue."
     )
+    is_put_away = models.BooleanField(
+        default=False, help_text="She saw the end of this chat and went on to her letter."
+    )
     # Letters only.
     answer_by = models.CharField(
         max_length=6, choices=AnswerBy.choices, default=AnswerBy.CODE, help_text="Of a letter."
@@ -456,6 +459,12 @@ class Conversation(UrgencyVerbs, LetterVerbs):
                 raise Refused("wrong_state")
             self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
             events.publish(events.DeskChanged(line=self.line_id))
+
+    def put_away(self) -> None:
+        """The visit is about the letter again, and no longer about this chat that ended."""
+        ended = (self.Status.CLOSED, self.Status.ABANDONED)
+        mine = Conversation.objects.chats().filter(pk=self.pk, status__in=ended)
+        mine.update(is_put_away=True)
 
     def rate(self, *, heard: int | None, better: int | None) -> None:
         """Keep the visitor's feedback, 1 to 5; the last answer counts."""

@@ -154,7 +154,9 @@ class LetterVerbs(models.Model):
         """
         from chat.letters import due_at
 
-        if self.kind != self.Kind.LETTER or not ConversationKey.objects.filter(pk=self.pk).exists():
+        if self.kind != self.Kind.LETTER or self.status != self.Status.CLOSED:
+            raise Refused("wrong_state")
+        if not ConversationKey.objects.filter(pk=self.pk).exists():
             raise Refused("wrong_state")
         now = timezone.now()
         try:

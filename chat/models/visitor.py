@@ -62,8 +62,8 @@ class Visitor(models.Model):
         return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
 
     def conversation(self) -> "Conversation | None":
-        """The one that this visit is about: the live chat, else the newest."""
-        newest = self.conversations.order_by("-created_at", "-pk")
+        """The one that this visit is about: the live chat, else the newest not put away."""
+        newest = self.conversations.filter(is_put_away=False).order_by("-created_at", "-pk")
         return newest.chats().live().first() or newest.first()
 
     def letter(self) -> "Conversation | None":
@@ -93,4 +93,17 @@ class Visitor(models.Model):
             for conversation in self.conversations.chats().live():
                 conversation.abandon(reason="left")
             Visitor.objects.filter(pk=self.pk).update(token_hash=None)
+            self.forget_words()
             events.publish(events.VisitEnded(visitor=self.pk))
+
+    def forget_words(self) -> None:
+        """The return code cannot be shown any more; it still leads here."""
+        from chat.models.return_code import ReturnCode
+
+        ReturnCode.objects.filter(visitor=self.pk).update(sealed_words=None)
+
+    def erase(self) -> int:
+        """Erase all that this young person left behind, now and for good; see `erasing.py`."""
+        from chat.models.erasing import erase_visit
+
+        return erase_visit(self)

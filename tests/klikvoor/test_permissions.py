@@ -181,6 +181,7 @@ ADDRESSES: dict[str, Address] = {
         EVERYBODY, EVERYBODY, data=lambda world: {"action": "language", "language": "nl"}
     ),
     "privacy": Address(EVERYBODY),
+    "come_back": Address(EVERYBODY, EVERYBODY, data=lambda world: {"words": "geen code"}),
     "brand_css": Address(EVERYBODY),
     "sites": Address(PLATFORM),
     "new_site": Address(PLATFORM, PLATFORM),

@@ -161,6 +161,8 @@ function posted(frame) {
 }
 
 function statusChanged(frame) {
+  // In another window the chat became a letter, or was erased: this page is about nothing any more.
+  if (frame.reason === "letter" || frame.reason === "erased") return reload();
   if (frame.status === status) return;
   if (frame.worker) worker = frame.worker;
   happened(frame.status, frame.reason, "");

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('institutions', '0006_plan_roster_verb'),
+        ('institutions', '0007_letters_job_runs'),
     ]
 
     operations = [
