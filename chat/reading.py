@@ -98,9 +98,9 @@ def about(conversation: Conversation, told: dict[str, Any], language: str) -> di
             "topic": str(conversation.get_topic_display()) if conversation.topic else "",
             "topic_code": conversation.topic,
             "age": told["age"],
-            "region": name_of(region) if (region := getattr(conversation, "region", "")) else "",
-            "wishes": [str(skills.get(wish, wish)) for wish in getattr(conversation, "wishes", ())],
-            "danger": getattr(conversation, "danger", False),
+            "region": name_of(conversation.region) if conversation.region else "",
+            "wishes": [str(skills.get(wish, wish)) for wish in conversation.wishes],
+            "danger": conversation.danger,
         }
 
 

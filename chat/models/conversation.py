@@ -6,6 +6,7 @@ its own transaction, leaves a `StatusChange`, and tells the open windows after t
 Messages are the exception: they go through `chat/writer.py`, which groups them.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -183,6 +184,11 @@ class Conversation(UrgencyVerbs, LetterVerbs):
     closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    # What triage tells the queue, in codes; the words are in `sealed_intake`.
+    region = models.CharField(max_length=6, blank=True, help_text="CBS code of a municipality.")
+    age_band = models.CharField(max_length=16, blank=True)
+    wishes = models.JSONField(default=list, help_text="Codes of what the worker should be able to.")
+    danger = models.BooleanField(default=False, help_text="Was shown the help lines at once.")
     risk = models.CharField(max_length=4, choices=Risk.choices, blank=True)
     # Of which conversation this one is the next: a letter after a chat, a chat after a letter.
     follows = models.ForeignKey(
@@ -266,6 +272,11 @@ class Conversation(UrgencyVerbs, LetterVerbs):
         line: ServiceLine,
         urgency: str = Urgency.NORMAL,
         intake: str = "",
+        topic: str = "",
+        region: str = "",
+        age_band: str = "",
+        wishes: Iterable[str] = (),
+        danger: bool = False,
         follows: "Conversation | None" = None,
         keeps_place: bool = False,
     ) -> "Conversation":
@@ -288,6 +299,11 @@ class Conversation(UrgencyVerbs, LetterVerbs):
                 visitor=visitor,
                 language=visitor.language,
                 urgency=urgency,
+                topic=topic,
+                region=region,
+                age_band=age_band,
+                wishes=list(wishes),
+                danger=danger,
                 follows=follows,
                 keeps_place=keeps_place,
                 created_at=now,

@@ -123,15 +123,11 @@ def is_everybodys(urgency: str, returned: bool) -> bool:
 
 
 def wants_of(conversation: "Conversation") -> Wants:
-    return wants(
-        getattr(conversation, "region", ""),
-        getattr(conversation, "wishes", ()),
-        conversation.language,
-    )
+    return wants(conversation.region, conversation.wishes, conversation.language)
 
 
-def wants(region: str, wishes: Iterable[str] | None, language: str) -> Wants:
-    found = frozenset(wishes or ())
+def wants(region: str, wishes: Iterable[str], language: str) -> Wants:
+    found = frozenset(wishes)
     return Wants(region, found if language == "nl" else found | {language})
 
 
