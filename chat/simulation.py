@@ -115,6 +115,7 @@ class Policy:
     by_urgency: bool = True
     above_cap: str = "none"
     reserve: int = 1
+    consent: float = CONSENT
     rules: Rules = field(default_factory=QueueRules)
 
 
@@ -394,7 +395,7 @@ class Simulation:
 
     def _answer(self, desk: _Desk, one: Young) -> Callable[[], None]:
         def answer() -> None:
-            says_yes = self.random.random() < CONSENT
+            says_yes = self.random.random() < self.policy.consent
             if says_yes and one.name in self.waiting and self._may_have_one_more(desk):
                 self.outcome.extra_chats += 1
                 self._take(desk, one)

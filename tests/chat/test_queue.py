@@ -215,7 +215,7 @@ def test_ten_thousand_waiting_are_ordered_in_no_time() -> None:
     ]
     began = perf_counter()
     order(waiting, NOW, RULES, [LOCAL, STRANGER], viewer=1)
-    # About 35 ms; the bound is for machines that are busy with something else.
+    # About 13 ms (bench/queue.py); the bound is for machines that are busy with something else.
     assert perf_counter() - began < 1.0
 
 

@@ -1,11 +1,13 @@
 """`manage.py simulate`: the same evenings ordered in several ways, from a quiet to an overloaded one."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 
 from chat.simulation import (
     CHOSEN,
+    CONSENT,
     FCFS,
     URGENCIES,
     Evening,
@@ -65,6 +67,12 @@ class Command(BaseCommand):
             "--per-hour", type=float, nargs="*", help="Arrivals an hour, instead of five kinds."
         )
         parser.add_argument(
+            "--consent",
+            type=float,
+            default=CONSENT,
+            help="How often a worker at the cap says yes to one more who needs help now.",
+        )
+        parser.add_argument(
             "--policy",
             nargs="*",
             choices=list(POLICIES),
@@ -91,8 +99,9 @@ class Command(BaseCommand):
             drawn = evenings(range(seed, seed + count), rate)
             came = sum(len(evening.young) for evening in drawn) / count
             self.stdout.write(f"\n{name}: {rate:g} per uur, {came:.0f} op een avond\n{HEAD}\n")
-            for policy in options["policy"]:
-                self.stdout.write(line(POLICIES[policy], simulate(drawn, POLICIES[policy]), count))
+            for code in options["policy"]:
+                policy = replace(POLICIES[code], consent=options["consent"])
+                self.stdout.write(line(policy, simulate(drawn, policy), count))
 
 
 HEAD = (
