@@ -118,10 +118,10 @@ async def test_protocols_stay_shut_until_needed_and_keep_who_did_what(
     assert server.rows(audit)[-2:] == [("meldcode 2 on",), ("meldcode 2 off",)]
 
 
-async def test_one_more_than_the_cap_is_asked_and_never_taken_by_itself(
+async def test_who_can_wait_is_not_taken_above_the_cap(
     server: Server, worker_page: WorkerPage
 ) -> None:
-    one, two, can_wait, urgent = queue_up(server, "normal", "normal", "normal", "now")
+    one, two, can_wait = queue_up(server, "normal", "normal", "normal")
     desk = await worker_page("anna")
     await claim(desk, one)
     await claim(desk, two)
@@ -131,16 +131,6 @@ async def test_one_more_than_the_cap_is_asked_and_never_taken_by_itself(
         "Je hebt al zoveel gesprekken als je wilde."
     )
     await expect(own(desk)).to_have_count(2)
-    card = desk.locator(f'#queue > li[data-key="{urgent.conversation}"]')
-    await card.get_by_role("button", name="Aannemen").click()
-    dialog = desk.locator("#despite-dialog")
-    await expect(dialog).to_contain_text("wil je er één bij nemen?")
-    await expect(dialog.get_by_role("button", name="Niet nu")).to_be_focused()
-    await desk.keyboard.press("Escape")
-    await expect(own(desk)).to_have_count(2)
-    await card.get_by_role("button", name="Aannemen").click()
-    await dialog.get_by_role("button", name="Toch aannemen").click()
-    await expect(own(desk)).to_have_count(3)
 
 
 async def test_a_pause_does_not_hide_who_needs_help_now(

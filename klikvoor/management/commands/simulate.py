@@ -101,7 +101,9 @@ class Command(BaseCommand):
             self.stdout.write(f"\n{name}: {rate:g} per uur, {came:.0f} op een avond\n{HEAD}\n")
             for code in options["policy"]:
                 policy = replace(POLICIES[code], consent=options["consent"])
-                self.stdout.write(line(policy, simulate(drawn, policy), count))
+                outcome = simulate(drawn, policy)
+                self.stdout.write(line(policy, outcome, count) + "\n")
+                self.stdout.write(load(outcome, count))
 
 
 HEAD = (
@@ -128,3 +130,13 @@ def line(policy: Policy, outcome: Outcome, count: int) -> str:
         f"{policy.name:16}{waits}{helped:10.1f}{left:6.1f}{alarm}{outcome.letters / count:7.1f}"
         f"{busy:7.2f}{outcome.extra_chats / count:7.2f}{above:7.1f}"
     )
+
+
+def load(outcome: Outcome, count: int) -> str:
+    """What each worker did on an evening: chats, and how many at once."""
+    shares = [
+        f"{name} {outcome.chats.get(number, 0) / count:.1f} "
+        f"({outcome.busy.get(number, 0) / count / MINUTES:.2f})"
+        for number, name in enumerate(ON_DUTY, start=1)
+    ]
+    return "  gesprekken (tegelijk): " + ", ".join(shares)
