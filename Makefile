@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 RUN_ORIGINS := http://localhost:$(PORT),http://127.0.0.1:$(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint test-sqlite test-postgresql bench pictures format lock translations clean
+.PHONY: help run test check lint test-sqlite test-postgresql simulate bench pictures format lock translations clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,6 +64,9 @@ lint: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## Format, lint, type
 	@$(BIN)/python manage.py makemigrations --check --dry-run --verbosity 1
 	@scripts/check-deploy.sh $(BIN)/python
 	@echo "lint: nothing to complain about"
+
+simulate: .venv/dev.stamp $(SETTINGS) ## Play evenings to see what an order of the queue does
+	@$(BIN)/python manage.py simulate $(SIMULATE)
 
 bench: .venv/dev.stamp $(SETTINGS) ## Measure it, side by side with other designs
 	@$(BIN)/python -m bench $(BENCH)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.db.models import Count
 
 from chat.models import Conversation, QueueRules
-from chat.models.first import NOBODY, Firsts, Helper, Hold, Rules, Wants, helpers, wants_of
+from chat.models.first import NOBODY, Firsts, Helper, Hold, Rules, Wants, helpers, wants, wants_of
 from institutions.models import User
 from roster import opening
 from roster.models import LEASE, Presence, ServiceLine
@@ -215,8 +215,22 @@ def _round_up(minutes: float) -> int:
 
 def waiting_on(line: ServiceLine) -> list[Waiting]:
     """Everybody who waits for this line, in no order."""
-    rows = Conversation.objects.waiting().filter(line=line).defer("sealed_intake")
-    return [as_waiting(one) for one in rows]
+    # Rows and not objects: every visitor who comes in asks this.
+    rows = Conversation.objects.waiting().filter(line=line)
+    return [
+        Waiting(pk, urgency, since, claimed_at is not None, came_at, wants(*asked), keeps_place)
+        for pk, urgency, since, claimed_at, came_at, keeps_place, *asked in rows.values_list(
+            "pk",
+            "urgency",
+            "waiting_since",
+            "claimed_at",
+            "created_at",
+            "keeps_place",
+            "region",
+            "wishes",
+            "language",
+        )
+    ]
 
 
 def as_waiting(one: Conversation) -> Waiting:
