@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 
-from chat.models import ChecklistTick, Conversation, QuickReply
+from chat.inbox import BOXES
+from chat.models import ChecklistTick, Conversation
+from chat.replies import replies_for
 from institutions.access import Staff, worker_required
 from roster.models import ServiceLine
 
@@ -63,6 +64,10 @@ TEXTS = {
     "new_in_queue": _("Nieuw in de wachtrij: {urgency}."),
     "alert_now": _("Er wacht iemand die nu hulp nodig heeft."),
     "alert_reserved": _("Een collega vraagt of jij een gesprek overneemt."),
+    # Letters
+    "letter_new": _("Er is een nieuwe brief."),
+    "letters_unread": _("In een brief van jou staat iets nieuws."),
+    "letter_asked": _("Een collega vraagt of je een brief meeleest."),
     # Own chats
     "present": _("is er"),
     "away": _("is weg"),
@@ -120,23 +125,10 @@ TEXTS = {
 
 def context(staff: Staff) -> dict[str, Any]:
     """What `chat/desk.html` shows: who works here, ready sentences, choices, and its texts."""
-    replies = (
-        QuickReply.objects.filter(Q(institution=None) | Q(institution__in=staff.worker_of))
-        .select_related("institution")
-        .order_by("institution", "shortcut", "pk")
-    )
     return {
         "staff": staff,
         "lines": list(ServiceLine.objects.all()),
-        "quick_replies": [
-            {
-                "shortcut": reply.shortcut,
-                "text": reply.text,
-                "scope": reply.institution.name if reply.institution else _("Iedereen"),
-                "language": reply.language,
-            }
-            for reply in replies
-        ],
+        "quick_replies": replies_for(staff),
         "choices": {
             # The visitor's own reason is written by the visitor's verb only.
             "reasons": [
@@ -153,6 +145,7 @@ def context(staff: Staff) -> dict[str, Any]:
             {"code": code, "label": code.label, "steps": list(enumerate(steps, start=1))}
             for code, steps in ChecklistTick.STEPS.items()
         ],
+        "boxes": list(BOXES.items()),
         "kinds_without_topic": KINDS_WITHOUT_TOPIC,
         "texts": TEXTS,
     }

@@ -189,8 +189,9 @@ def forget_old_visits(now: datetime) -> int:
     )
     kept = quiet.filter(pk__in=letters.values("visitor"), token_hash__isnull=False)
     with transaction.atomic():
-        ReturnCode.objects.filter(visitor__in=kept).update(sealed_words=None)
-        forgotten = kept.update(token_hash=None)
+        found = list(kept.values_list("pk", flat=True)[:BATCH])
+        forgotten = kept.filter(pk__in=found).update(token_hash=None)
+        ReturnCode.objects.filter(visitor__in=found).update(sealed_words=None)
     gone = quiet.exclude(pk__in=letters.values("visitor")).exclude(pk__in=recent.values("visitor"))
     by_model = gone.delete()[1]
     return forgotten + by_model.get("chat.Visitor", 0)

@@ -1,62 +1,70 @@
 """Letters: whose they are, until when an answer is promised, and writing on in one."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, Q
+from django.db.models import Count
+from django.utils import timezone
 
 from chat.models.refused import Refused
 from institutions.models import Institution
+from roster.models import LetterDuty
+from roster.workdays import promised
 
 if TYPE_CHECKING:
     from chat.models import Conversation
 
+# What triage sets when a conversation starts, beside urgency and answers.
+PRESET = ("topic", "region", "age_band", "wishes", "danger")
 # A letter may be longer than a line of a chat.
 MAX_LETTER = 10_000
-WORKING_DAYS = 2
-SATURDAY = 5
 
 
 def owner_for(conversation: "Conversation") -> Institution | None:
     """Return the institution in whose inbox a new letter comes; None when there is none at all.
 
-    The one with workers that has the fewest letters open; of equals the first.
+    That of the young person's own region first: of several the one on letter duty, else the one with
+    the fewest letters open. Otherwise who has letter duty this week.
     """
+    on_duty = LetterDuty.on(conversation.line, timezone.now())
+    region: str = getattr(conversation, "region", "")
+    if region:
+        from chat.models import able_institutions
+
+        near = [one for one in able_institutions() if region in getattr(one, "municipalities", [])]
+        if near:
+            return _least_busy(near, on_duty)
+    return on_duty
+
+
+def _least_busy(near: list[Institution], on_duty: Institution | None) -> Institution:
     from chat.models import Conversation
 
+    live = Conversation.objects.letters().live().order_by()
     counts = dict(
-        Conversation.objects.letters()
-        .live()
-        .values_list("institution")
-        .annotate(count=Count("pk"))
-        .values_list("institution", "count")
+        live.values("institution").annotate(n=Count("pk")).values_list("institution", "n")
     )
-    able = Institution.objects.filter(
-        Q(memberships__role="worker", memberships__user__is_active=True), is_active=True
-    ).distinct()
-    return min(able, key=lambda one: (counts.get(one.pk, 0), one.pk), default=None)
+    return min(near, key=lambda one: (one != on_duty, counts.get(one.pk, 0), one.pk))
 
 
 def due_at(letter: "Conversation", now: datetime) -> datetime:
-    """Return until when an answer is promised: two working days later, at the same time."""
-    local = now.astimezone(letter.line.zone)
-    for _day in range(WORKING_DAYS):
-        local += timedelta(days=1)
-        while local.weekday() >= SATURDAY:
-            local += timedelta(days=1)
-    return local
+    """Return until when an answer is promised: the end of the second working day after today."""
+    return promised(now, letter.line.zone)
 
 
 def carried_over(conversation: "Conversation") -> dict[str, Any]:
     """What is known about a person goes along from a chat to a letter, or from a letter to a chat:
-    the urgency, and the answers to the questions before."""
+    the urgency, the answers to the questions before, and what triage made of them."""
     from chat.models import ConversationKey
 
     try:
         intake = conversation.intake()
     except ConversationKey.DoesNotExist:  # erased by now
         intake = ""
-    return {"urgency": conversation.urgency, "intake": intake}
+    known = {"urgency": conversation.urgency, "intake": intake}
+    if hasattr(conversation, "region"):
+        known |= {name: getattr(conversation, name) for name in PRESET}
+    return known
 
 
 def write_on(letter: "Conversation", text: str, client_id: str) -> None:

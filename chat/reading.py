@@ -13,6 +13,7 @@ from django.utils import translation
 
 from chat import queue, why
 from chat.events import MessagePosted
+from chat.inbox import Inbox
 from chat.keys import data_keys
 from chat.models import Conversation, ConversationKey, Message, QueueRules, UrgencyChange
 from chat.models.first import helpers
@@ -203,6 +204,7 @@ class Desk:
         self.held = list(held.active().order_by("claimed_at")) + list(
             held.filter(status=Conversation.Status.CLOSED, contact_kind="").order_by("ended_at")
         )
+        self.inbox = Inbox(now)
 
     def frame(self, worker: int, language: str) -> dict[str, Any]:
         """Return the `desk` event for one worker."""
@@ -220,6 +222,7 @@ class Desk:
             "opening": opening,
             "queue": [self._card(standing, worker, language) for standing in self._list(worker)],
             "mine": [self._held(one) for one in self.held if one.worker_id == worker],
+            "letters": self.inbox.counts(worker),
             "colleagues": [
                 {
                     "id": one.pk,
@@ -294,9 +297,13 @@ class Desk:
 
 
 def readable(staff: Staff, conversation: str) -> Conversation | None:
-    """Return the conversation if this worker may read it, with what its frames need."""
+    """Return the chat if this worker may read it, with what its frames need.
+
+    Letters have pages of their own (`chat/letter_page.py`), and no frames.
+    """
     return (
         Conversation.objects.visible_to(staff)
+        .chats()
         .filter(pk=conversation)
         .select_related("brand", "worker", "key")
         .first()

@@ -144,7 +144,7 @@ class WorkerPeer(Peer):
                 Note.add(found, staff.user, clean_text(text), client_id=client_id)
 
     def _own(self, staff: Staff, conversation: str) -> Conversation:
-        found = Conversation.objects.filter(pk=conversation, worker=staff.user).first()
+        found = Conversation.objects.chats().filter(pk=conversation, worker=staff.user).first()
         if found is None:
             raise Refused("forbidden")
         return found

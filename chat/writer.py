@@ -71,6 +71,7 @@ class Mark:
 class Row:
     """What the batch needs of a locked conversation."""
 
+    kind: str
     status: str
     visitor: int | None
     worker: int | None
@@ -86,7 +87,8 @@ class Row:
             if self.visitor != actor:
                 return "forbidden"
             return "" if self.status in ("waiting", "active") else "wrong_state"
-        if self.worker != actor or not self.worker_is_active:
+        # A letter is answered by `Conversation.answer_letter`, which keeps its promise as well.
+        if self.worker != actor or not self.worker_is_active or self.kind != "chat":
             return "forbidden"
         return "" if self.status == "active" else "wrong_state"
 
@@ -234,15 +236,15 @@ def _lock(ids: list[str]) -> dict[str, Row]:
     lock = "FOR UPDATE OF c" if connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT c.id, c.status, c.visitor_id, c.worker_id, u.chat_name, u.is_active,"
+            "SELECT c.id, c.kind, c.status, c.visitor_id, c.worker_id, u.chat_name, u.is_active,"
             " c.last_seq, c.visitor_seq, c.worker_seq"
             " FROM chat_conversation c LEFT JOIN institutions_user u ON u.id = c.worker_id"
             f" WHERE c.id IN ({_marks(len(ids))}) ORDER BY c.id {lock}",
             ids,
         )
         return {
-            row[0]: Row(row[1], row[2], row[3], row[4] or "", bool(row[5]), row[6], row[7], row[8])
-            for row in cursor.fetchall()
+            pk: Row(kind, status, visitor, worker, name or "", bool(active), last, seen, read)
+            for pk, kind, status, visitor, worker, name, active, last, seen, read in cursor
         }
 
 

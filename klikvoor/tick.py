@@ -18,6 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chat import jobs as chat_jobs
+from chat import letter_jobs
 from chat.database import in_pool
 from chat.models import WORKER_LOST
 from institutions import jobs as institution_jobs
@@ -72,6 +73,9 @@ def jobs() -> list[Job]:
         Job(chat_jobs.follow_presence, 10, judges=True),
         Job(roster_jobs.settle_hours, 60, is_slow=True),
         Job(chat_jobs.end_waiting_after_hours, 60),
+        Job(letter_jobs.return_lost_letters, 60),
+        Job(letter_jobs.give_owners, 60),
+        Job(letter_jobs.watch_promises, 60),
         Job(forget_old_intakes, 600),
         Job(chat_jobs.forget_old_visits, 600),
         Job(chat_jobs.close_quiet_letters, 600, is_watched=True),
@@ -85,6 +89,7 @@ def jobs() -> list[Job]:
         Job(reminders.warn_understaffed, 60),
         Job(roster_jobs.generate_hours, 3600),
         Job(roster_jobs.move_periods, 600),
+        Job(roster_jobs.deal_letter_duty, 3600),
         Job(roster_jobs.purge_opening_log, 24 * 3600),
         Job(roster_jobs.purge_stretches, 24 * 3600),
         Job(institution_jobs.forget_old_mail, 24 * 3600),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +14,7 @@ from chat.visits import drop_visit_cookie, set_visit_cookie, token_of
 from triage import letter_page
 from triage.forms import PostForm
 from triage.letter_forms import AnswerForm, LetterForm
+from triage.letter_words import weigh
 from triage.models import Intake
 from triage.visiting import BEGUN, TEXTS, Refusal, Visit, go_on, page
 
@@ -60,41 +62,43 @@ def letter_send(here: Visit) -> HttpResponse:
     if pressure.letters.is_high(here.request) and not pressure.is_proved(here.request, "letter"):
         return letter_page.show_write(here, 429, form=form, needs_proof=True, refusal=PROVE)
     words = form.cleaned_data
-    _start(
-        here,
-        text=words["text"],
-        client_id=str(words["client_id"]),
-        answer_by=words["answer_by"],
-        address=words["address"],
-    )
+    with transaction.atomic():
+        new = _start(
+            here,
+            text=words["text"],
+            client_id=str(words["client_id"]),
+            answer_by=words["answer_by"],
+            address=words["address"],
+        )
+        weigh(new, words["text"])
     pressure.letters.count(here.request)
     return go_on()
 
 
-def _start(here: Visit, **words: str) -> None:
+def _start(here: Visit, **words: str) -> Conversation:
     visitor = here.needs_visitor()
     chat = here.conversation
     if intake := here.intake:
         if here.line is None:
             raise Refusal(TEXTS["stale"])
-        intake.start_letter(here.line, **words)
-        return
+        return intake.start_letter(here.line, **words)
     if chat is None:
         raise Refusal(TEXTS["stale"])
-    if here.live is not None:
+    if live := here.live:
         try:
-            if here.live.status != Conversation.Status.WAITING:
+            if live.status != Conversation.Status.WAITING:
                 raise Refused("taken")
-            place = visit_page.place_of(here.live, here.now)
+            place = visit_page.place_of(live, here.now)
             fits = place is None or place.fits
-            here.live.become_letter("chosen" if fits else "no_fit", **words)
+            live.become_letter("chosen" if fits else "no_fit", **words)
         except Refused:
             raise Refusal(CLAIMED, draft=words["text"]) from None
-        return
-    Conversation.start_letter(
+        return live
+    new = Conversation.start_letter(
         visitor=visitor, line=chat.line, follows=chat, **carried_over(chat), **words
     )
     chat.put_away()
+    return new
 
 
 def letter_post(here: Visit) -> HttpResponse:
@@ -110,6 +114,8 @@ def letter_post(here: Visit) -> HttpResponse:
     except Refused as refused:
         keep = "" if refused.code == "id_reused" else client_id
         raise Refusal("", draft=draft, refused=refused.code, client_id=keep) from None
+    mine.refresh_from_db()
+    weigh(mine, draft)
     return go_on()
 
 
@@ -130,6 +136,27 @@ def letter_answer(here: Visit) -> HttpResponse:
 def letter_older(here: Visit) -> HttpResponse:
     """Show all of it: only because she asked, for somebody may look over her shoulder."""
     return letter_page.show_letter(here, _letter(here), older=True)
+
+
+def transfer_yes(here: Visit) -> HttpResponse:
+    """Another institution may answer the letter."""
+    return _decide(here, "accept")
+
+
+def transfer_no(here: Visit) -> HttpResponse:
+    """It stays with who has it."""
+    return _decide(here, "decline")
+
+
+def _decide(here: Visit, verb: str) -> HttpResponse:
+    transfer = _letter(here).transfers.open().first()
+    if transfer is None or str(transfer.pk) != here.request.POST.get("transfer"):
+        raise Refusal(TEXTS["stale"])
+    try:
+        getattr(transfer, verb)()
+    except Refused:  # the worker took the question back in the same moment
+        raise Refusal(TEXTS["stale"]) from None
+    return go_on()
 
 
 def letter_close(here: Visit) -> HttpResponse:
@@ -164,7 +191,7 @@ def letter_chat(here: Visit) -> HttpResponse:
         visitor=here.needs_visitor(),
         line=mine.line,
         follows=mine,
-        keeps_place=mine.is_invited,
+        keeps_place=letter_page.keeps_place(mine, here.now),
         **carried_over(mine),
     )
     return go_on()
@@ -235,6 +262,8 @@ ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
     "letter_post": letter_post,
     "letter_answer": letter_answer,
     "letter_older": letter_older,
+    "transfer_yes": transfer_yes,
+    "transfer_no": transfer_no,
     "letter_close": letter_close,
     "letter_chat": letter_chat,
     "to_letter": to_letter,

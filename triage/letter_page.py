@@ -18,7 +18,9 @@ from chat.models import Conversation, ReturnCode
 from chat.reading import read_messages
 from chat.texts import REFUSALS
 from chat.visits import token_of
+from chat.writer import Mark, writer
 from triage.letter_forms import LetterForm
+from triage.letter_words import is_danger
 from triage.visiting import Visit, page, retention_days
 
 
@@ -65,13 +67,15 @@ def show_letter(
     draft: str = "",
     client_id: str = "",
     refused: str = "",
-    is_sent: bool = False,
     **context: Any,
 ) -> HttpResponse:
     """What is new in a letter, and what she can do with it. `older`: all of it was asked for."""
     messages = read_messages(letter.pk, 0, limit=letter.last_seq)
     own = max((one.seq for one in messages if one.author == "visitor"), default=0)
     shown = messages if older else [one for one in messages if one.seq > own]
+    if any(one.author == "worker" for one in shown) and letter.visitor_id is not None:
+        writer.mark(Mark(letter.pk, "visitor", letter.visitor_id, letter.last_seq))
+    own_words = "\n".join(one.text for one in messages if one.author == "visitor")
     code = ReturnCode.objects.filter(visitor=letter.visitor_id).first()
     return page(
         here,
@@ -81,10 +85,13 @@ def show_letter(
         heading=_heading(letter, has_answer=own < letter.last_seq),
         messages=[_shown(one) for one in shown],
         has_older=not older and len(shown) < len(messages),
+        danger=is_danger(letter, own_words),
         is_erased=not messages and letter.last_seq > 0,
         own_count=own,
         is_late=letter.due_at is not None and letter.due_at < here.now,
-        invited=letter.is_invited,
+        invitation=letter.invitation(),
+        keeps_place=keeps_place(letter, here.now),
+        transfer=letter.transfers.open().select_related("to_institution").first(),
         opening=here.opening,
         address=letter.address() if messages else "",
         has_code=code is not None,
@@ -92,10 +99,17 @@ def show_letter(
         client_id=client_id or str(uuid.uuid4()),
         error=REFUSALS.get(refused, ""),
         limit=MAX_LETTER,
-        is_sent=is_sent,
+        is_made_by_us=code is None
+        and letter.changes.filter(by="system", reason="closing_time").exists(),
         days=retention_days(),
         **context,
     )
+
+
+def keeps_place(letter: Conversation, now: datetime) -> bool:
+    """Whether a place is kept for her at this moment: in the hour to which she was invited."""
+    invitation = letter.invitation()
+    return invitation is not None and invitation.hour.start <= now < invitation.hour.end
 
 
 def _heading(letter: Conversation, *, has_answer: bool) -> str:

@@ -9,6 +9,16 @@ from chat.models.conversation import (
     ConversationQuerySet,
     StatusChange,
 )
+from chat.models.letter_help import (
+    Draft,
+    Invitation,
+    LetterAnswer,
+    LetterWarning,
+    SecondReading,
+    Transfer,
+    able_institutions,
+    hours_to_invite_to,
+)
 from chat.models.queue_rules import QueueRules
 from chat.models.refused import Refused
 from chat.models.return_code import ReturnCode
@@ -24,15 +34,23 @@ __all__ = [
     "Conversation",
     "ConversationKey",
     "ConversationQuerySet",
+    "Draft",
     "Epoch",
+    "Invitation",
+    "LetterAnswer",
+    "LetterWarning",
     "Message",
     "Note",
     "QueueRules",
     "QuickReply",
     "Refused",
     "ReturnCode",
+    "SecondReading",
     "StatusChange",
+    "Transfer",
     "UrgencyChange",
     "Visitor",
+    "able_institutions",
+    "hours_to_invite_to",
     "random_id",
 ]

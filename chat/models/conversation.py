@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chat import events
 from chat.models import first
+from chat.models.inbox import InboxVerbs
 from chat.models.letters import LetterVerbs
 from chat.models.refused import Refused
 from chat.models.urgency import UrgencyVerbs, alert_due
@@ -25,7 +26,7 @@ from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
 from institutions.sealing import DataKey
-from roster.models import LEASE, ConsultationHour, Presence, ServiceLine
+from roster.models import LEASE, Presence, ServiceLine
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -67,7 +68,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
 
 
-class Conversation(UrgencyVerbs, LetterVerbs):
+class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
     """One contact between a visitor and workers."""
 
     class Kind(models.TextChoices):
@@ -210,10 +211,6 @@ class Conversation(UrgencyVerbs, LetterVerbs):
     quiet_told_at = models.DateTimeField(
         null=True, help_text="She was told that the letter closes unless she writes."
     )
-    invited_at = models.DateTimeField(null=True, help_text="To a chat, and not used yet.")
-    invited_hour = models.ForeignKey(
-        ConsultationHour, on_delete=models.SET_NULL, null=True, related_name="+"
-    )
     feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
     feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
 
@@ -286,13 +283,13 @@ class Conversation(UrgencyVerbs, LetterVerbs):
         is the letter that led here; `keeps_place` when it holds an invitation, which is then used.
         """
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
             if live := visitor.conversations.chats().live().first():
                 return live
-            if follows is not None:
-                invited = cls.objects.letters().filter(pk=follows.pk, invited_at__isnull=False)
-                keeps_place = bool(invited.update(invited_at=None)) and keeps_place
             now = timezone.now()
+            if keeps_place:
+                used = follows is not None and follows.invitations.open().update(used_at=now)
+                keeps_place = bool(used)
             conversation = cls(
                 brand_id=visitor.brand_id,
                 line=line,

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from chat import events
 from chat.keys import data_keys
+from chat.models.letter_help import Draft
 from chat.models.words import ConversationKey
 
 if TYPE_CHECKING:
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
     from chat.models.visitor import Visitor
 
 # Rows with words in them, by their relation to the conversation.
-ROWS = ("messages", "notes")
+ROWS = ("messages", "notes", "second_readings", "transfers", "invitations")
 # What a conversation itself holds of a person.
 BLANK: dict[str, Any] = {
     "visitor": None,
     "sealed_intake": None,
     "sealed_address": None,
     "answer_by": "code",
-    "invited_at": None,
-    "invited_hour": None,
     "due_at": None,
 }
 
@@ -54,6 +53,7 @@ def remove_words(conversation: "Conversation") -> None:
             getattr(conversation, relation).all().delete()
         # That it was changed stays, for the figures; why does not.
         conversation.urgency_changes.update(sealed_reason=None)
+        Draft.objects.filter(conversation=conversation).delete()
         type(conversation).objects.filter(pk=conversation.pk).update(**BLANK)
 
 
@@ -66,6 +66,8 @@ def erase_visit(visitor: "Visitor") -> int:
     from chat.models.conversation import Conversation
 
     with transaction.atomic():
+        # The visitor first, as everybody does: nobody starts something new meanwhile.
+        type(visitor).objects.select_for_update(no_key=True).filter(pk=visitor.pk).first()
         mine = list(Conversation.objects.select_for_update().filter(visitor=visitor).order_by("pk"))
         for conversation in mine:
             _end(conversation)

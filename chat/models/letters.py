@@ -25,6 +25,7 @@ from institutions.sealing import DataKey
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
+    from chat.models.letter_help import Invitation
     from roster.models import ServiceLine
 
 
@@ -59,7 +60,7 @@ class LetterVerbs(models.Model):
         from chat.models.conversation import Conversation
 
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
             if live := visitor.conversations.letters().live().first():
                 return live
             now = timezone.now()
@@ -114,7 +115,7 @@ class LetterVerbs(models.Model):
             raise Refused("wrong_state")
         now = timezone.now()
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=self.visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=self.visitor.pk)
             if self.visitor.conversations.letters().live().exists():
                 raise Refused("wrong_state")
             owner = owner_for(self)
@@ -179,6 +180,21 @@ class LetterVerbs(models.Model):
         except IntegrityError:  # one live letter per visitor
             raise Refused("wrong_state") from None
 
+    def raise_urgency(self: "Conversation", urgency: str) -> None:
+        """Her words ask for more haste; the caller knows that it is more. For a live letter only."""
+        live = type(self).objects.letters().live().filter(pk=self.pk)
+        with transaction.atomic():
+            if live.update(urgency=urgency):
+                self.changes.create(
+                    old=self.status,
+                    new=self.status,
+                    by="visitor",
+                    reason=f"urgent_{urgency}",
+                    at=timezone.now(),
+                )
+                events.publish(events.DeskChanged(line=self.line_id))
+        self.refresh_from_db()
+
     def expect_answer(self: "Conversation") -> None:
         """The young person wrote on in a live letter: promise an answer, if none was yet."""
         from chat.letters import due_at
@@ -203,13 +219,17 @@ class LetterVerbs(models.Model):
         because nothing was heard for long (`quiet`). She can still read it, and write again."""
         if self.kind != self.Kind.LETTER:
             raise Refused("wrong_state")
-        self._move(
-            self.Status.CLOSED,
-            by=by,
-            reason=reason,
-            only=Q(kind=self.Kind.LETTER),
-            changes={"ended_at": timezone.now(), "closing_reason": reason, "due_at": None},
-        )
+        now = timezone.now()
+        with transaction.atomic():
+            self._move(
+                self.Status.CLOSED,
+                by=by,
+                reason=reason,
+                only=Q(kind=self.Kind.LETTER),
+                now=now,
+                changes={"ended_at": now, "closing_reason": reason, "due_at": None},
+            )
+            self.end_asks(now)
 
     # --- How she hears of an answer -------------------------------------------------------------
 
@@ -237,9 +257,7 @@ class LetterVerbs(models.Model):
 
     # --- Whose turn it is -----------------------------------------------------------------------
 
-    @property
-    def is_invited(self: "Conversation") -> bool:
-        """Whether a worker invited her to a chat, and that was not used yet."""
-        return self.invited_at is not None and (
-            self.invited_hour is None or self.invited_hour.end > timezone.now()
-        )
+    def invitation(self: "Conversation") -> "Invitation | None":
+        """The place that a worker keeps for her in an hour that goes on or is to come, if any."""
+        found = self.invitations.open().select_related("hour").first()
+        return found if found and found.holds(timezone.now()) else None

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from chat import events
 from chat.models.refused import Refused
-from institutions.models import Institution
+from institutions.models import Institution, User
 from institutions.sealing import DataKey
 
 if TYPE_CHECKING:
@@ -74,24 +74,33 @@ class Message(models.Model):
 
     @classmethod
     def enclose(
-        cls, conversation: "Conversation", text: str, *, client_id: str, now: datetime
-    ) -> None:
-        """Store the words with which a conversation becomes a letter, in that transaction.
+        cls,
+        conversation: "Conversation",
+        text: str,
+        *,
+        client_id: str,
+        now: datetime,
+        by: "User | None" = None,
+    ) -> int:
+        """Store the words of a letter in the transaction of what they do to it; return their number.
 
-        There, and not through the writer: a letter without its words must not lie in the inbox, and
-        words without a letter must not be lost. The caller holds the row's lock; a `client_id`
-        that is stored already changes nothing.
+        There, and not through the writer: a letter without its words must not lie in the inbox, an
+        answer must not be stored while its promise stays open, and words must not be lost. The
+        caller holds the row's lock; a `client_id` that is stored already changes nothing. `by`:
+        the worker who answers, else they are the young person's.
         """
-        if conversation.messages.filter(client_id=client_id).exists():
-            return
+        if known := conversation.messages.filter(client_id=client_id).first():
+            return known.seq
         row = type(conversation).objects.filter(pk=conversation.pk)
         row.update(last_seq=F("last_seq") + 1)
         seq = row.values_list("last_seq", flat=True).get()
-        body = conversation.data_key().seal(text, conversation.pk, seq, cls.Author.VISITOR, "body")
+        author = cls.Author.WORKER if by else cls.Author.VISITOR
+        body = conversation.data_key().seal(text, conversation.pk, seq, author, "body")
         conversation.messages.create(
-            seq=seq, client_id=client_id, author=cls.Author.VISITOR, body=body, at=now
+            seq=seq, client_id=client_id, author=author, worker=by, body=body, at=now
         )
         conversation.last_seq = seq
+        return seq
 
 
 class Note(models.Model):

@@ -43,6 +43,7 @@ ROSTER = {
     "cover_rejected": _("vervanging niet goedgekeurd"),
     "hours_approved": _("uren goedgekeurd"),
     "hours_rejected": _("uren niet goedgekeurd"),
+    "letter_duty": _("briefdienst aan een instelling gegeven"),
 }
 SETTINGS = {
     "institution": _("instelling"),
@@ -52,6 +53,20 @@ SETTINGS = {
 }
 URGENCIES = {"normal": _("gewoon"), "soon": _("liefst snel"), "now": _("nu hulp nodig")}
 CHECKLISTS = {"meldcode": _("Meldcode"), "crisis": _("Crisisprotocol")}
+# What a worker did with a letter; of an invitation the number of the hour follows.
+LETTERS = {
+    "answered": _("beantwoord"),
+    "returned": _("terug in het postvak"),
+    "draft_read": _("concept gelezen"),
+    "reader_asked": _("gevraagd om mee te lezen"),
+    "reader_withdrawn": _("vraag om mee te lezen ingetrokken"),
+    "reader_agreed": _("meegelezen en akkoord"),
+    "reader_advised": _("meegelezen en een opmerking gemaakt"),
+    "transfer_asked": _("de jongere gevraagd of een andere instelling mag antwoorden"),
+    "transfer_withdrawn": _("vraag om over te dragen ingetrokken"),
+    "invited": _("uitgenodigd voor een spreekuur"),
+    "uninvited": _("uitnodiging voor een spreekuur ingetrokken"),
+}
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
@@ -103,6 +118,7 @@ class AuditEvent(models.Model):
         RESET_MFA = "reset_mfa", _("tweede stap gewist")
         SETTINGS = "settings", _("inrichting veranderd")
         ROSTER = "roster", _("rooster veranderd")
+        LETTER = "letter", _("brief")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -163,6 +179,8 @@ class AuditEvent(models.Model):
                 else _("%(list)s, stap %(step)s: vinkje weg")
             )
             return str(sentence) % {"list": CHECKLISTS.get(checklist, checklist), "step": step}
+        if self.verb == self.Verb.LETTER and words:
+            return str(LETTERS.get(words[0], self.detail))
         if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():
             return str(_("aan een collega"))
         return str(CONVERSATIONS.get(self.detail, self.detail))

@@ -1,7 +1,7 @@
 """Letters: their states, who owns them, writing on, and what no clock may do to them."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from chat.models import Conversation, Refused, ReturnCode, Visitor
 from chat.reading import read_messages
 from chat.writer import Post, writer
 from institutions.models import Brand, Institution, User
-from roster.models import ConsultationHour, Presence, ServiceLine
+from roster.models import ConsultationHour, LetterDuty, Presence, ServiceLine
 from tests.people import be_present, begin_visit, rights_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,10 +38,8 @@ def take(letter: Conversation, worker: User) -> None:
 def answer(
     letter: Conversation, worker: User, text: str = "Dag, wat goed dat je schrijft."
 ) -> None:
-    outcome = writer.post_and_wait(Post(letter.pk, new_id(), "worker", worker.pk, text))
-    assert outcome.is_new
-    letter.answered()
     letter.refresh_from_db()
+    letter.answer_letter(rights_of(worker), text, client_id=new_id(), seen=letter.last_seq)
 
 
 def texts(letter: Conversation) -> list[str]:
@@ -128,17 +126,18 @@ def test_one_visit_has_one_live_chat_and_one_live_letter(
             Conversation.objects.create(visitor=visitor, line=line, brand=visitor.brand, kind=kind)
 
 
-def test_new_letters_are_dealt_to_who_has_the_fewest(
-    brand: Brand, line: ServiceLine, anna: User, carla: User, zuid: Institution, maas: Institution
+def test_a_new_letter_goes_to_who_has_letter_duty(
+    brand: Brand, line: ServiceLine, anna: User, carla: User
 ) -> None:
     Institution.objects.create(name="Zonder hulpverleners")
-    owners = [a_letter(begin_visit(brand), line).institution for _number in range(4)]
-    assert owners == [zuid, maas, zuid, maas]
+    on_duty = LetterDuty.on(line, timezone.now())
+    assert on_duty is not None
+    assert a_letter(begin_visit(brand), line).institution == on_duty
 
 
 def test_an_answer_is_promised_within_two_working_days(letter: Conversation) -> None:
     friday = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-    assert letters.due_at(letter, friday) == datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
+    assert letters.due_at(letter, friday).date() == date(2026, 11, 24)
 
 
 # --- A chat that becomes a letter -----------------------------------------------------------------
@@ -330,10 +329,15 @@ def test_a_letter_that_waits_for_us_never_closes_by_itself(letter: Conversation)
 
 
 def test_who_is_invited_goes_ahead_in_the_queue_once(
-    letter: Conversation, visitor: Visitor, brand: Brand, line: ServiceLine
+    letter: Conversation,
+    visitor: Visitor,
+    brand: Brand,
+    line: ServiceLine,
+    open_hour: ConsultationHour,
+    anna: User,
 ) -> None:
     Conversation.start(visitor=begin_visit(brand), line=line)
-    Conversation.objects.filter(pk=letter.pk).update(invited_at=timezone.now())
+    letter.invitations.create(hour=open_hour, made_by=anna)
     chat = Conversation.start(visitor=visitor, line=line, follows=letter, keeps_place=True)
     assert chat.keeps_place
     assert queue.places(line, timezone.now(), None)[0].conversation == chat.pk

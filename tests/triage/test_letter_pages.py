@@ -1,7 +1,7 @@
 """Letters by plain forms: writing one, its code, what is new, writing on, and erasing."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from io import StringIO
 from typing import Any
 
@@ -16,13 +16,15 @@ from chat.models import (
     ConversationKey,
     Message,
     ReturnCode,
+    Transfer,
     Visitor,
 )
 from chat.reading import intake_of, read_messages
+from chat.writer import writer
 from institutions.models import Brand, Institution, JobRun, StaffMail, User
 from roster.models import ConsultationHour, ServiceLine
 from tests.chat.test_letters import TEXT, a_letter, answer, new_id, take
-from tests.people import begin_visit, visitor_browser
+from tests.people import begin_visit, rights_of, visitor_browser
 from tests.triage.forms import COOKIE, SAME_ORIGIN, act, go, nothing_changes, text_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -175,6 +177,18 @@ def test_who_could_not_be_helped_in_time_is_offered_a_letter(
     assert Conversation.objects.letters().get().follows == waiting_conversation
 
 
+def test_what_she_wrote_in_the_queue_is_a_letter_after_hours_and_the_page_says_so(
+    waiting_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    browser = visitor_browser(visitor)
+    go(browser, "post", client_id=new_id(), text="Is er al iemand?")
+    jobs.end_waiting_after_hours(timezone.now() + timedelta(hours=2))
+    page = text_of(browser.get("/"))
+    assert "Het lukte vandaag niet meer. Nu is het een brief." in page
+    assert "Laat mijn code zien" in page
+    assert "Is er al iemand?" in text_of(act(browser, "letter_older"))
+
+
 def test_many_letters_cost_a_wait_or_some_work_and_none_is_refused(
     brand: Brand, line: ServiceLine, anna: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,6 +212,29 @@ def test_many_letters_cost_a_wait_or_some_work_and_none_is_refused(
     assert send(browser, wait=proof["wait"]).status_code == 303
     browser, _refused = write()
     assert send(browser, wait=proof["wait"]).status_code == 429
+
+
+def test_words_that_ask_for_haste_raise_the_urgency_and_show_the_help_lines(
+    newcomer: Client, line: ServiceLine, anna: User
+) -> None:
+    act(newcomer, "letter")
+    go(newcomer, "skip_all")
+    send(newcomer, text="Ik wil niet meer leven.")
+    letter = Conversation.objects.get()
+    assert letter.urgency == "now"
+    assert [change.reason for change in letter.changes.all()] == ["letter", "urgent_now"]
+    assert "Nu in gevaar? Bel meteen" in text_of(newcomer.get("/"))
+
+
+def test_writing_on_can_raise_the_urgency_and_never_lowers_it(
+    hers: Client, letter: Conversation
+) -> None:
+    go(hers, "letter_post", client_id=new_id(), text="Ik wil niet meer leven.")
+    letter.refresh_from_db()
+    assert letter.urgency == "now"
+    go(hers, "letter_post", client_id=new_id(), text="Het gaat wel weer.")
+    letter.refresh_from_db()
+    assert letter.urgency == "now"
 
 
 # --- The code -------------------------------------------------------------------------------------
@@ -224,6 +261,9 @@ def test_the_code_is_shown_on_purpose_and_brings_back_in_any_browser(
     assert TEXT not in page
     assert TEXT in text_of(act(other, "letter_older"))
     assert code_of(other) == words
+    writer.stop()  # it has written now that she saw it
+    letter.refresh_from_db()
+    assert letter.visitor_seq == 2
     # The browser before it is out.
     assert COOKIE in hers.get("/").cookies
     assert act(hers, "letter_older").status_code == 409
@@ -336,9 +376,9 @@ def test_the_way_to_be_answered_can_change_and_the_address_goes(
 
 
 def test_an_invitation_keeps_a_place_in_the_chat(
-    hers: Client, letter: Conversation, open_hour: ConsultationHour
+    hers: Client, letter: Conversation, open_hour: ConsultationHour, anna: User
 ) -> None:
-    Conversation.objects.filter(pk=letter.pk).update(invited_at=timezone.now())
+    letter.invitations.create(hour=open_hour, made_by=anna)
     assert "Je bent uitgenodigd om te chatten" in text_of(hers.get("/"))
     assert "Je wacht op" in go(hers, "letter_chat")
     chat = Conversation.objects.chats().get()
@@ -349,11 +389,52 @@ def test_an_invitation_keeps_a_place_in_the_chat(
 
 
 def test_with_an_invitation_and_a_closed_chat_nothing_starts(
-    hers: Client, letter: Conversation
+    hers: Client, letter: Conversation, open_hour: ConsultationHour, anna: User, closed: Any
 ) -> None:
-    Conversation.objects.filter(pk=letter.pk).update(invited_at=timezone.now())
+    letter.invitations.create(hour=open_hour, made_by=anna)
+    closed()
+    assert "Je plek blijft bewaard" in text_of(hers.get("/"))
     with nothing_changes():
         assert act(hers, "letter_chat").status_code == 409
+
+
+def test_an_invitation_for_later_is_told_and_not_used_up_by_a_chat_before(
+    hers: Client, letter: Conversation, open_hour: ConsultationHour, line: ServiceLine, anna: User
+) -> None:
+    start = (timezone.now() + timedelta(days=1)).astimezone(line.zone).replace(hour=19, minute=0)
+    later = ConsultationHour.objects.create(
+        line=line,
+        local_date=start.date(),
+        local_start=time(19),
+        local_end=time(21),
+        tz=line.tz,
+        min_staff=1,
+    )
+    invitation = letter.invitations.create(hour=later, made_by=anna)
+    assert "tussen 19:00 en 21:00 uur terug met je code" in text_of(hers.get("/"))
+    assert "Je wacht op" in go(hers, "letter_chat")
+    assert not Conversation.objects.chats().get().keeps_place
+    invitation.refresh_from_db()
+    assert invitation.used_at is None
+
+
+@pytest.mark.parametrize(("says", "owner"), [("yes", "Maaskracht"), ("no", "Welzijn Zuid")])
+def test_she_decides_whether_another_institution_may_answer(
+    hers: Client, letter: Conversation, anna: User, carla: User, says: str, owner: str
+) -> None:
+    maas = Institution.objects.get(name="Maaskracht")
+    Conversation.objects.filter(pk=letter.pk).update(institution=anna.memberships.get().institution)
+    letter.refresh_from_db()
+    take(letter, anna)
+    transfer = Transfer.ask(letter, rights_of(anna), maas, "Kijk jij hiernaar?")
+    assert "We denken dat Maaskracht je beter kan helpen" in text_of(hers.get("/"))
+    with nothing_changes():
+        assert act(hers, f"transfer_{says}", transfer=transfer.pk + 1).status_code == 409
+    go(hers, f"transfer_{says}", transfer=transfer.pk)
+    letter.refresh_from_db()
+    assert letter.institution is not None
+    assert letter.institution.name == owner
+    assert act(hers, "transfer_yes", transfer=transfer.pk).status_code == 409
 
 
 def test_going_away_leaves_the_letter_and_takes_the_visit(

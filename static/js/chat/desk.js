@@ -15,6 +15,7 @@ import { Conversation } from "./desk_conversation.js";
 import { askDespite, CloseDialog, HandOverDialog } from "./desk_dialogs.js";
 import { byId, announce, say } from "./desk_dom.js";
 import { listenToKeys } from "./desk_keys.js";
+import { Letters } from "./desk_letters.js";
 import { announcePresence, Lists } from "./desk_lists.js";
 import { QuickReplies } from "./desk_replies.js";
 import { State } from "./desk_state.js";
@@ -59,6 +60,7 @@ const close = new CloseDialog(runVerb);
 const run = (frame, isDone) => commands.run(frame, isDone);
 const urgency = new UrgencyDialog(run, state);
 new Checklists({ state, run });
+new Letters(state);
 new Alerts({
   state,
   onGo: (id) => {

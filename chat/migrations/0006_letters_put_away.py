@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0004_letters_code'),
+        ('chat', '0005_inbox_letter_help'),
     ]
 
     operations = [

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0005_letters_put_away'),
+        ('chat', '0006_letters_put_away'),
         ('roster', '0003_roster'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

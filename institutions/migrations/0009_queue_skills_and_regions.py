@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('institutions', '0007_letters_job_runs'),
+        ('institutions', '0008_inbox_letter_verb'),
     ]
 
     operations = [
@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='auditevent',
             name='verb',
-            field=models.CharField(choices=[('read', 'gesprek gelezen'), ('claim', 'gesprek aangenomen'), ('hand_over', 'gesprek overgedragen'), ('close', 'gesprek afgesloten'), ('urgency', 'urgentie veranderd'), ('checklist', 'stap van een protocol afgevinkt'), ('force', 'chat open of dicht gezet'), ('invite', 'uitgenodigd'), ('withdraw', 'uitnodiging ingetrokken'), ('join', 'uitnodiging aangenomen'), ('roles', 'rollen veranderd'), ('change', 'gegevens veranderd'), ('disable', 'uitgezet'), ('enable', 'aangezet'), ('end_sign_ins', 'overal uitgelogd'), ('reset_mfa', 'tweede stap gewist'), ('settings', 'inrichting veranderd'), ('roster', 'rooster veranderd')], max_length=12),
+            field=models.CharField(choices=[('read', 'gesprek gelezen'), ('claim', 'gesprek aangenomen'), ('hand_over', 'gesprek overgedragen'), ('close', 'gesprek afgesloten'), ('urgency', 'urgentie veranderd'), ('checklist', 'stap van een protocol afgevinkt'), ('force', 'chat open of dicht gezet'), ('invite', 'uitgenodigd'), ('withdraw', 'uitnodiging ingetrokken'), ('join', 'uitnodiging aangenomen'), ('roles', 'rollen veranderd'), ('change', 'gegevens veranderd'), ('disable', 'uitgezet'), ('enable', 'aangezet'), ('end_sign_ins', 'overal uitgelogd'), ('reset_mfa', 'tweede stap gewist'), ('settings', 'inrichting veranderd'), ('roster', 'rooster veranderd'), ('letter', 'brief')], max_length=12),
         ),
     ]
