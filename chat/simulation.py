@@ -32,8 +32,6 @@ DRAG = 1.15
 LETTER_INSTEAD = 0.5
 # How many take the letter when they are told that it will not fit today; the others leave.
 LETTER_WHEN_FULL = 0.7
-# The letter is on the page from here on: by what was promised, or by what was waited.
-LETTER_FROM = 1.0
 # A worker at the cap reads the question, and says yes as often as this.
 CONSENT = 0.7
 CONSIDERS = (0.2, 0.8)
@@ -234,22 +232,16 @@ class Simulation:
     def _arrival(self, one: Young) -> Callable[[], None]:
         def arrive() -> None:
             self.waiting[one.name] = one
-            place = self._places()[one.name]
-            self._offer(one, place)
-            if not place.fits:
+            # Both the page of who waits and the door that does not open offer a letter.
+            self.offered.add(one.name)
+            if not self._places()[one.name].fits:
                 # It will not be their turn today, and that is said at the door.
                 self._end_waiting(one, letter=one.fate < LETTER_WHEN_FULL)
                 return
             self._do_at(self.now + one.patience, lambda: self._lose_patience(one))
-            self._do_at(self.now + LETTER_FROM, lambda: self._offer(one, None))
             self._wake()
 
         return arrive
-
-    def _offer(self, one: Young, place: Place | None) -> None:
-        """Show the letter: at once when the wait is long or does not fit, else after a while."""
-        if place is None or not place.fits or place.minutes is None or place.minutes >= LETTER_FROM:
-            self.offered.add(one.name)
 
     def _lose_patience(self, one: Young) -> None:
         if one.name in self.waiting:
@@ -268,7 +260,6 @@ class Simulation:
     def _close(self) -> None:
         """The hour is over: who still waits gets the letter."""
         for one in list(self.waiting.values()):
-            self.offered.add(one.name)
             self._end_waiting(one, letter=one.fate < LETTER_WHEN_FULL)
 
     # --- The queue, by the functions of the chat ------------------------------------------------
