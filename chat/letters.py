@@ -67,6 +67,15 @@ def carried_over(conversation: "Conversation") -> dict[str, Any]:
     return known
 
 
+def unread_words(chat: "Conversation") -> list[str]:
+    """What was written in the queue of a chat that nobody took: it goes along into a letter."""
+    from chat.reading import read_messages
+
+    if chat.status != chat.Status.ABANDONED or chat.claimed_at is not None:
+        return []
+    return [message.text for message in read_messages(chat.pk, 0, limit=chat.last_seq)]
+
+
 def write_on(letter: "Conversation", text: str, client_id: str) -> None:
     """The young person writes on, on the page or by mail; after the commit it returns.
 

@@ -27,6 +27,7 @@ class VisitorPeer(Peer):
         self.language = visitor.language
         self.stream: Stream | None = None
         self.status = ""
+        self.kind = ""
         self.told_place: int | None = None
         self.told_passed = 0
 
@@ -44,6 +45,8 @@ class VisitorPeer(Peer):
         match command:
             case commands.VisitorPost(client_id=client_id, text=text):
                 stream = self._stream()
+                if self.kind == Conversation.Kind.LETTER:  # written on its page, and promised there
+                    raise Refused("wrong_state")
                 self.post(stream, self.visitor_id, client_id, clean_text(text))
             case commands.Heartbeat():
                 stream = self._stream()
@@ -80,6 +83,7 @@ class VisitorPeer(Peer):
         self.has_said_hello = True
         self.join(visitor_audience(stream.conversation))
         self.status = found["status"]
+        self.kind = found["kind"]
         place: Place | None = found.pop("place")
         self.answer("hello", **found, place=self._place(place))
         await self.read(stream)
@@ -122,18 +126,17 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     conversation = visitor.conversation()
     if conversation is None or conversation.pk != conversation_id:
         raise Refused("stale")
-    if conversation.kind == Conversation.Kind.LETTER:  # the page of a letter has no socket
-        raise Refused("stale")
     now = timezone.now()
     place = None
     if conversation.status in Conversation.LIVE:
         Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
-    if conversation.status == Conversation.Status.WAITING:
+    if conversation.status == Conversation.Status.WAITING and conversation.kind == "chat":
         place = place_of(conversation)
     worker = conversation.worker
     return {
         "epoch": Epoch.current(),
         "conversation": conversation.pk,
+        "kind": conversation.kind,
         "status": conversation.status,
         "worker": worker.chat_name if worker else "",
         "top": conversation.last_seq,

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from chat import pressure, visit_page
-from chat.letters import carried_over, write_on
+from chat.letters import carried_over, unread_words, write_on
 from chat.models import Conversation, Refused, ReturnCode, Visitor
 from chat.visits import drop_visit_cookie, set_visit_cookie, token_of
 from triage import letter_page
@@ -95,7 +95,12 @@ def _start(here: Visit, **words: str) -> Conversation:
             raise Refusal(CLAIMED, draft=words["text"]) from None
         return live
     new = Conversation.start_letter(
-        visitor=visitor, line=chat.line, follows=chat, **carried_over(chat), **words
+        visitor=visitor,
+        line=chat.line,
+        follows=chat,
+        before=unread_words(chat),
+        **carried_over(chat),
+        **words,
     )
     chat.put_away()
     return new

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from chat import pressure
 from chat.held import held_of
-from chat.letters import MAX_LETTER
+from chat.letters import MAX_LETTER, unread_words
 from chat.models import Conversation, ReturnCode
 from chat.reading import read_messages
 from chat.texts import REFUSALS
@@ -33,7 +33,8 @@ def show_write(
     **context: Any,
 ) -> HttpResponse:
     """The sheet of paper. `form`: what was sent and could not be taken as it was."""
-    live = here.live
+    live, chat = here.live, here.conversation
+    unread = live.messages.exists() if live else bool(chat and unread_words(chat))
     given = form.data if form else {}
     if needs_proof or pressure.letters.is_high(here.request):
         context["proof"] = pressure.ask("letter")
@@ -49,7 +50,7 @@ def show_write(
         client_id=given.get("client_id") or str(uuid.uuid4()),
         limit=MAX_LETTER,
         queued=live if live and live.status == Conversation.Status.WAITING else None,
-        has_written=bool(live and live.messages.exists()),
+        has_written=unread,
         danger=context.pop("danger", False) or bool(intake and intake.danger()),
         opening=context.pop("opening", here.opening),
         is_before_chat=intake is not None,

@@ -11,6 +11,8 @@ answers a letter clears it (`answered`).
 # Every `self` here is a Conversation, of which this is a base class.
 # mypy: disable-error-code=misc
 
+import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
@@ -48,13 +50,15 @@ class LetterVerbs(models.Model):
         urgency: str = "normal",
         intake: str = "",
         follows: "Conversation | None" = None,
+        before: Sequence[str] = (),
         **about: Any,
     ) -> "Conversation":
         """Put a new letter with its first words in the inbox of the institution that will own it.
 
         Letter and words are stored together or not at all; `text` was cleaned. A visitor who has a
         live letter gets that one back, unchanged: a double click, a second tab. `follows` is the
-        chat at whose end it was written. `about`: what triage knows (region, topic, …).
+        chat at whose end it was written; `before` what was written there and read by nobody.
+        `about`: what triage knows (region, topic, …).
         """
         from chat.letters import due_at, owner_for
         from chat.models.conversation import Conversation
@@ -87,6 +91,8 @@ class LetterVerbs(models.Model):
             letter.due_at = due_at(letter, now)
             letter.save(force_insert=True)
             ConversationKey.keep(letter.pk, data_key)
+            for words in before:
+                Message.enclose(letter, words, client_id=str(uuid.uuid4()), now=now)
             Message.enclose(letter, text, client_id=client_id, now=now)
             letter.changes.create(
                 old="", new=Conversation.Status.WAITING, by="visitor", reason="letter", at=now

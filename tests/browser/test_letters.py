@@ -108,17 +108,40 @@ async def test_who_writes_a_letter_hears_that_somebody_is_free(
     server: Server, visitor_page: Page, worker_page: WorkerPage
 ) -> None:
     page = visitor_page
-    await page.clock.install()
     await join_queue(page)
     await page.get_by_role("button", name="Ik wil niet wachten").click()
     desk = await worker_page("anna")
     await claim(desk)
-    await page.clock.run_for(21_000)
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     await expect(page.locator("#queued")).to_contain_text("Er is nu iemand voor je.")
     await page.get_by_role("link", name="Terug naar de chat").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Je praat met Anna")
     await say(page, "hoi")
     await expect_talk(desk, page, texts=["hoi"])
+
+
+@pytest.mark.cuts_off  # a visit that ended is an error to the console
+async def test_a_letter_that_is_open_tells_of_an_answer_and_goes_when_it_is_erased(
+    server: Server, visitor_page: Page, open_page: OpenPage
+) -> None:
+    page = visitor_page
+    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
+    await write_letter(page)
+    second = await page.context.new_page()
+    await second.goto("/")
+    await second.get_by_label("Schrijf verder").fill("Nog iets.")
+    await second.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(second.get_by_label("Schrijf verder")).to_have_value("")
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    await page.bring_to_front()
+    await page.evaluate(look)
+    await expect(page.locator("#letter-watch")).to_contain_text("Er is iets nieuws")
+    await second.get_by_role("button", name="Wis alles").click()
+    await second.get_by_role("button", name="Ja, wis alles nu").click()
+    await expect(second.get_by_role("heading", level=1)).to_have_text("Alles is gewist")
+    await page.evaluate(look)
+    await expect(page.get_by_role("link", name="Kom terug met je code")).to_be_visible()
 
 
 # A refused page is an error to the console.

@@ -7,9 +7,9 @@ import pytest
 
 from chat import return_words
 from chat.models import ReturnCode, Visitor
-from chat.return_words import NotAWord, is_near, mend, words
+from chat.return_words import NotAWord, is_near, mend, shortened, words
 from institutions.models import Brand
-from scripts.return_words import REFUSED, STEMS, shortened, sound
+from scripts.return_words import REFUSED, STEMS, sound
 from tests.people import begin_visit
 
 EXAMPLE = tuple(words()[at] for at in (100, 500, 900, 1300, 1700, 2100, 2900))

@@ -177,6 +177,18 @@ def test_who_could_not_be_helped_in_time_is_offered_a_letter(
     assert Conversation.objects.letters().get().follows == waiting_conversation
 
 
+def test_what_she_wrote_in_the_queue_before_she_left_it_goes_along(
+    waiting_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    browser = visitor_browser(visitor)
+    go(browser, "post", client_id=new_id(), text="Is er al iemand?")
+    go(browser, "leave")
+    assert "Wat je in de wachtrij al had geschreven, gaat mee." in text_of(act(browser, "letter"))
+    send(browser)
+    letter = Conversation.objects.letters().get()
+    assert [one.text for one in read_messages(letter.pk, 0)] == ["Is er al iemand?", TEXT]
+
+
 def test_what_she_wrote_in_the_queue_is_a_letter_after_hours_and_the_page_says_so(
     waiting_conversation: Conversation, visitor: Visitor, anna: User
 ) -> None:
@@ -350,6 +362,21 @@ def test_she_writes_on_and_a_closed_letter_opens_again(hers: Client, letter: Con
     letter.refresh_from_db()
     assert letter.status == "waiting"
     assert letter.last_seq == 2
+
+
+def test_the_open_page_hears_what_is_new_and_words_go_by_the_form_only(
+    hers: Client, letter: Conversation, brand: Brand
+) -> None:
+    hello = {"type": "hello", "conversation": letter.pk, "after": 0}
+    words = {"type": "message.post", "client_id": new_id(), "text": "Hoi"}
+    frames = {"frames": [hello, words]}
+    answers = hers.post("/visit/frames/", frames, content_type="application/json").json()["frames"]
+    assert (answers[0]["kind"], answers[0]["top"], answers[0]["place"]) == ("letter", 1, None)
+    assert [one["code"] for one in answers if one["type"] == "message.refused"] == ["wrong_state"]
+    assert Message.objects.count() == 1
+    stranger = visitor_browser(begin_visit(brand))
+    answers = stranger.post("/visit/frames/", frames, content_type="application/json").json()
+    assert TEXT not in str(answers)
 
 
 def test_what_cannot_be_stored_stays_in_the_field(hers: Client) -> None:

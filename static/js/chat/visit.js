@@ -138,6 +138,7 @@ function hear(frame) {
 function greeted(frame) {
   // Another epoch: a backup was restored, and our numbers may mean something else now.
   if (epoch && frame.epoch !== epoch) return reload();
+  if (frame.kind === "letter") return reload();
   epoch = frame.epoch;
   const changed = frame.status !== status || (frame.worker && worker && frame.worker !== worker);
   worker = frame.worker || worker;

@@ -29,3 +29,5 @@ function show(status) {
 
 look();
 setInterval(look, EVERY);
+// A phone that was away for a moment wants to know at once.
+document.addEventListener("visibilitychange", look);
