@@ -18,7 +18,7 @@ from chat.keys import data_keys
 from chat.models import Conversation, ConversationKey, Message, QueueRules, UrgencyChange
 from chat.models.first import helpers
 from institutions.access import Staff
-from institutions.models import Skill, User
+from institutions.models import User
 from institutions.places import name_of
 from roster.models import LEASE, ServiceLine
 
@@ -94,13 +94,12 @@ def intake_of(conversation: Conversation, language: str = "nl") -> dict[str, Any
 def about(conversation: Conversation, told: dict[str, Any], language: str) -> dict[str, Any]:
     """Return what card and pane show of somebody beside urgency and reasons."""
     with translation.override(language):
-        skills = dict(Skill.choices)
         return {
             "topic": str(conversation.get_topic_display()) if conversation.topic else "",
             "topic_code": conversation.topic,
             "age": told["age"],
             "region": name_of(conversation.region) if conversation.region else "",
-            "wishes": [str(skills.get(wish, wish)) for wish in conversation.wishes],
+            "wishes": why.wishes(conversation.wishes),
             "danger": conversation.danger,
         }
 

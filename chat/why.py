@@ -5,15 +5,33 @@ desk counts those down itself.
 """
 
 import math
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from chat.models.first import Hold
 from chat.queue import FIRST, KEPT, NOW, SOON, Standing
+from institutions.models import Skill
 from institutions.places import name_of
+
+# What somebody wishes for, as a card says it; the codes of institutions.models.Skill.
+WISHES = {
+    Skill.ENGLISH.value: gettext_lazy("praat liever Engels"),
+    Skill.WOMAN.value: gettext_lazy("praat liever met een vrouw"),
+    Skill.MAN.value: gettext_lazy("praat liever met een man"),
+    Skill.SUICIDE.value: gettext_lazy("wil over zelfdoding praten"),
+    Skill.ABUSE.value: gettext_lazy("wil over seksueel geweld praten"),
+    Skill.QUEER.value: gettext_lazy("wil praten over gender of op wie je valt"),
+    Skill.CHILDREN.value: gettext_lazy("is jonger dan 12"),
+}
+
+
+def wishes(codes: Iterable[str]) -> list[str]:
+    """In words; a code of a questionnaire that nobody has a word for stays as it is."""
+    return [str(WISHES.get(code, code)) for code in codes]
 
 
 def sentences(standing: Standing, now: datetime) -> list[str]:

@@ -87,7 +87,7 @@ def test_a_wish_is_first_for_who_can_and_a_coordinator_may_switch_that_off(
 def test_each_desk_shows_for_whom_somebody_is_first_and_lists_them_last_for_the_others(
     local: Institution, line: ServiceLine, brand: Brand, anna: User, carla: User
 ) -> None:
-    theirs = from_heerlen(line, brand, age_band="13_15", topic="family", danger=True)
+    theirs = from_heerlen(line, brand, topic="family", danger=True, wishes=["woman"])
     other = Conversation.start(visitor=begin_visit(brand), line=line)
     desk = Desk(line, timezone.now())
     mine, hers = (desk.frame(worker.pk, "nl")["queue"] for worker in (anna, carla))
@@ -99,6 +99,7 @@ def test_each_desk_shows_for_whom_somebody_is_first_and_lists_them_last_for_the_
     assert not hers[1]["first"]["mine"]
     assert (mine[0]["region"], mine[0]["topic"]) == ("Heerlen", "thuis en familie")
     assert mine[0]["danger"]
+    assert mine[0]["wishes"] == ["praat liever met een vrouw"]
     # Both are told the worse of their numbers in the two lists.
     assert {card["place"] for card in mine} == {2}
 
