@@ -86,6 +86,48 @@ async def test_a_letter_from_the_closed_page_and_back_with_the_code(
         assert server.rows(f"SELECT COUNT(*) FROM {table}") == [(0,)], table
 
 
+async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
+    server: Server, visitor_page: Page, worker_page: WorkerPage, open_page: OpenPage
+) -> None:
+    page = visitor_page
+    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
+    await write_letter(page)
+    code = await see_code(page)
+    server.rows(
+        "UPDATE chat_conversation SET institution_id = (SELECT m.institution_id"
+        " FROM institutions_membership m JOIN institutions_user u ON u.id = m.user_id"
+        " WHERE u.chat_name = 'Anna' AND m.role = 'worker')"
+    )
+    [[pk]] = server.rows("SELECT id FROM chat_conversation")
+    anna = await worker_page("anna", to=f"/desk/letters/{pk}/")
+    await anna.get_by_role("button", name="Aannemen").click()
+    await anna.get_by_label("Je antwoord").fill("Wat goed dat je schrijft.")
+    await anna.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(anna.locator("#said .message-text")).to_have_text(
+        [TEXT, "Wat goed dat je schrijft."]
+    )
+
+    other = await open_page(DESKTOP)
+    await other.goto("/terug/")
+    await other.get_by_label("Je zeven woorden").fill(code)
+    await other.get_by_role("button", name="Lees verder").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Er is een antwoord")
+    await expect(other.locator(".letter-text")).to_have_text("Wat goed dat je schrijft.")
+    await assert_accessible(other)
+    await other.get_by_label("Schrijf verder").fill("Dank je wel.")
+    await other.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
+
+    await other.get_by_role("button", name="Begin met chatten").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je wacht op een hulpverlener")
+    await expect(other.get_by_role("button", name="Ik wil niet wachten")).to_have_count(0)
+    await other.get_by_text("Stoppen", exact=True).click()
+    await other.get_by_role("button", name="Ja, uit de wachtrij").click()
+    await other.get_by_role("button", name="Terug naar je brief").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
+
+
 async def test_who_waits_writes_a_letter_and_keeps_the_place_meanwhile(
     server: Server, visitor_page: Page, worker_page: WorkerPage
 ) -> None:
@@ -146,11 +188,10 @@ async def test_a_letter_that_is_open_tells_of_an_answer_and_goes_when_it_is_eras
 
 # A refused page is an error to the console.
 @pytest.mark.cuts_off
-@pytest.mark.parametrize("dark", [False, True])
 async def test_under_pressure_a_browser_works_for_a_moment(
-    server: Server, open_page: OpenPage, dark: bool
+    server: Server, open_page: OpenPage
 ) -> None:
-    page = await open_page(DESKTOP, dark=dark)
+    page = await open_page(DESKTOP, dark=True)
     await page.goto("/terug/")
     await assert_accessible(page)
     for _guess in range(10):
