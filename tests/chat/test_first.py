@@ -1,12 +1,15 @@
 """Own region, language and wishes first for a moment, with real workers and real claims."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.models import Conversation, QueueRules, Refused
+from chat.models.first import Firsts, Helper, Wants
 from chat.reading import Desk
 from institutions.models import Brand, Institution, User
 from roster.models import ConsultationHour, ServiceLine
@@ -113,3 +116,40 @@ def test_a_card_says_why_it_stands_there(
     cards = Desk(line, timezone.now()).frame(anna.pk, "nl")["queue"]
     assert cards[0]["conversation"] == patient.pk
     assert cards[0]["why"] == ["Stond eerst, wacht al 32 minuten: gaat nu voor."]
+
+
+@given(
+    st.builds(
+        Wants,
+        st.sampled_from(["", "GM0917", "GM0935"]),
+        st.frozensets(st.sampled_from(["en", "woman", "suicide"])),
+    ),
+    st.lists(
+        st.builds(
+            Helper,
+            st.integers(1, 9),
+            st.frozensets(st.sampled_from(["GM0917", "GM0935"])),
+            st.frozensets(st.sampled_from(["en", "woman", "suicide"])),
+            st.integers(0, 2),
+        ),
+        max_size=6,
+        unique_by=lambda one: one.worker,
+    ),
+    st.floats(0, 400),
+    st.integers(0, 300),
+    st.integers(0, 300),
+)
+def test_being_first_for_some_never_keeps_anybody_from_help(
+    wants: Wants, helpers: list[Helper], seconds: float, region: int, wish: int
+) -> None:
+    """Somebody who suits has a place now, and it is over after the longest that was set."""
+    rules = QueueRules(region_seconds=region, wish_seconds=wish)
+    now = datetime(2026, 11, 21, 20, tzinfo=UTC)
+    since = now - timedelta(seconds=seconds)
+    hold = Firsts(rules, helpers, now).hold(wants, since)
+    if seconds >= max(region, wish):
+        assert not hold
+    if hold:
+        assert any(one.free and one.worker in hold.workers for one in helpers)
+        assert hold.until is not None
+        assert now < hold.until <= since + timedelta(seconds=max(region, wish))
