@@ -8,7 +8,7 @@ counts at once.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ LOST_RIGHT = 4403
 TOO_MANY = 4429
 OUR_FAULT = 4500
 RESTART = 4503
+TOO_SLOW = 4508
 
 
 class Gone(Exception):
@@ -60,6 +61,10 @@ class Stream:
         self.is_reading = False
 
 
+async def _always() -> None:
+    """There is room."""
+
+
 class Peer:
     """What visitors' and workers' windows have in common."""
 
@@ -68,10 +73,17 @@ class Peer:
     language = "nl"
 
     def __init__(
-        self, send: Callable[[str], None], close: Callable[[int], None], budget: int
+        self,
+        send: Callable[[str], None],
+        close: Callable[[int], None],
+        budget: int,
+        *,
+        room: Callable[[], Awaitable[None]] = _always,
     ) -> None:
+        """`room` waits until the window took most of what was sent to it."""
         self._send = send
         self._close = close
+        self._room = room
         self._budget = Bucket(budget)
         self._bad_frames = 0
         self._pending = 0
@@ -206,6 +218,9 @@ class Peer:
                 for message in messages:
                     stream.sent = message.seq
                     self.send(msgspec.json.encode(message).decode())
+                    await self._room()
+                    if not self.is_open:
+                        return
                 stream.top = max(stream.top, stream.sent)
                 if stream.sent >= stream.top or not messages:
                     break

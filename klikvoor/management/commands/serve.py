@@ -1,7 +1,7 @@
 """`manage.py serve`: Daphne with the job tick in its event loop."""
 
 # Daphne installs its reactor when it is imported, so it comes first.
-from daphne.server import Server  # isort: skip
+from klikvoor.pacing import PacedServer  # isort: skip
 
 import asyncio
 import gc
@@ -41,8 +41,8 @@ class Command(BaseCommand):
         else:
             host = options["host"].replace(":", r"\:")
             endpoint = f"tcp:port={options['port']}:interface={host}"
-        server = Server(
-            application=application,
+        server = PacedServer(
+            application,
             endpoints=[endpoint],
             # Daphne's own logging holds addresses; ours is all there is.
             action_logger=None,
