@@ -78,7 +78,7 @@ class VisitorPeer(Peer):
         self.stream = stream
         self.has_said_hello = True
         self.join(visitor_audience(stream.conversation))
-        self.status = found["status"]
+        self.status = stream.status = found["status"]
         place: Place | None = found.pop("place")
         self.answer("hello", **found, place=self._place(place))
         await self.read(stream)
@@ -86,6 +86,8 @@ class VisitorPeer(Peer):
     def hear(self, event: Event, frame: str) -> None:
         if isinstance(event, StatusChanged):
             self.status = event.status
+            if self.stream is not None:
+                self.stream.status = event.status
         super().hear(event, frame)
         if isinstance(event, VisitEnded):
             self.shut(GONE)

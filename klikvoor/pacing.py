@@ -26,7 +26,7 @@ PIECES = 1024
 CONTROL_FRAMES = 60
 
 
-class PacedProtocol(WebSocketProtocol):  # type: ignore[misc]
+class PacedProtocol(WebSocketProtocol):
     """One socket. Twisted tells it when its buffer is full (64 KiB) and when that was written."""
 
     def connectionMade(self) -> None:
@@ -112,11 +112,11 @@ class PacedProtocol(WebSocketProtocol):  # type: ignore[misc]
             self.transport.resumeProducing()
 
 
-class PacedFactory(WebSocketFactory):  # type: ignore[misc]
+class PacedFactory(WebSocketFactory):
     protocol = PacedProtocol
 
 
-class PacedServer(Server):  # type: ignore[misc]
+class PacedServer(Server):
     """Daphne's server for PacedProtocol."""
 
     def __init__(self, application: Any, **options: Any) -> None:

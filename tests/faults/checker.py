@@ -175,8 +175,17 @@ def _entitlement(memory: Memory) -> Iterator[Violation]:
                 yield Violation(
                     "misdelivered",
                     f"{heard.type} {heard.seq} of {heard.conversation} to {person.name}"
-                    f" at {heard.at - memory.began:.2f} s",
+                    f" of {person.institution} at {heard.at - memory.began:.2f} s; claims:"
+                    f" {_claims(memory, heard.conversation)}",
                 )
+
+
+def _claims(memory: Memory, conversation: str) -> str:
+    return ", ".join(
+        f"{one.worker} of {one.institution} {one.asked_at - memory.began:.2f}"
+        f" to {one.known_at - memory.began:.2f}"
+        for one in memory.claims.get(conversation, [])
+    )
 
 
 def _may_read(memory: Memory, worker: Person, heard: Heard) -> bool:
@@ -192,7 +201,9 @@ def _may_read(memory: Memory, worker: Person, heard: Heard) -> bool:
     for number, claim in enumerate(claims):
         if claim.institution != worker.institution or heard.at < claim.asked_at:
             continue
-        taken = [one.known_at for one in claims[number + 1 :] if one.institution != worker.institution]
+        taken = [
+            one.known_at for one in claims[number + 1 :] if one.institution != worker.institution
+        ]
         if heard.late or not taken or heard.at <= min(taken) + READING:
             return True
     return False
@@ -208,11 +219,15 @@ def _endings(memory: Memory) -> Iterator[Violation]:
     status: dict[str, str] = defaultdict(str)
     for conversation, old, new, *_ in memory.stored["changes"]:
         if status[conversation] != old:
-            yield Violation("history", f"{conversation}: {status[conversation]!r}, then {old} to {new}")
+            yield Violation(
+                "history", f"{conversation}: {status[conversation]!r}, then {old} to {new}"
+            )
         status[conversation] = new
     for conversation, row in memory.stored["conversations"].items():
         if status[conversation] != row["status"]:
-            yield Violation("history", f"{conversation} is {row['status']}, its history says otherwise")
+            yield Violation(
+                "history", f"{conversation} is {row['status']}, its history says otherwise"
+            )
 
 
 def _silence(memory: Memory) -> Iterator[Violation]:

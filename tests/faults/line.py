@@ -166,6 +166,11 @@ class Line:
                     if now - self.sent_at[said.client_id] > AGAIN_SECONDS:
                         self._send_said(said)
 
+    def _change_over(self) -> None:
+        if self.restart_within:
+            self.restart_within = 0.0
+            self.drop()
+
     def drop(self) -> None:
         """Give a socket up without waiting for its close."""
         if self.socket is not None:
@@ -282,9 +287,7 @@ class Line:
 
     def _send_said(self, said: Said) -> None:
         self.sent_at[said.client_id] = time.monotonic()
-        self.order(
-            "message.post", client_id=said.client_id, text=said.text, **self.where(said)
-        )
+        self.order("message.post", client_id=said.client_id, text=said.text, **self.where(said))
 
     def unanswered(self) -> list[Said]:
         return [said for said in self.person.said.values() if said.state == "sending"]
@@ -301,6 +304,7 @@ class Line:
         conversation = frame.get("conversation", "")
         if kind == "restart":
             self.restart_within = frame["within"]
+            self.world.later(self.rng.uniform(0, frame["within"]), self._change_over)
         if conversation and kind != "error" and kind != "message.refused":
             self.person.heard.append(
                 Heard(

@@ -122,6 +122,9 @@ class Worker(Line):
                     answered[conversation] = answered.get(conversation, 0) + 1
                 if mine:
                     self.took(conversation)
+                else:
+                    # Asked for in vain, or twice: what counts is whose it turns out to be.
+                    self.asked.pop(conversation, None)
                 if status in GONE:
                     self.world.over(conversation)
                 if status != "active":
@@ -136,19 +139,18 @@ class Worker(Line):
                 self.open = set(top)
                 for one, number in top.items():
                     if number > self.reach(one):
-                        self.order(
-                            "conversation.open", conversation=one, after=self.reach(one)
-                        )
+                        self.order("conversation.open", conversation=one, after=self.reach(one))
                         self.count_open(one)
-            case {"type": "error", "command": "conversation.claim", "conversation": conversation}:
-                self.asked.pop(conversation, None)
             case {"type": "error", "command": "conversation.open", "conversation": conversation}:
                 self.asked_to_read.pop(conversation, None)
+                self.asked.pop(conversation, None)
                 self.open.discard(conversation)
                 self.along.discard(conversation)
 
     def read(self, conversation: str) -> None:
-        if self.order("conversation.open", conversation=conversation, after=self.reach(conversation)):
+        if self.order(
+            "conversation.open", conversation=conversation, after=self.reach(conversation)
+        ):
             self.count_open(conversation)
 
     def count_open(self, conversation: str) -> None:

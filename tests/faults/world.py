@@ -198,11 +198,18 @@ class World:
     def read_logs(self) -> Any:
         """Yield what may not be in the servers' logs: words of people, and failures of our own."""
         for line in self.site.logs().splitlines():
-            if " says " in line or " too late" in line or "Traceback" in line:
-                yield line[:200]
-            elif any(
-                failure in line
-                for failure in ("a socket failed", "a command failed", "a task of the hub failed")
+            if (
+                " says " in line
+                or " too late" in line
+                or "Traceback" in line
+                or any(
+                    failure in line
+                    for failure in (
+                        "a socket failed",
+                        "a command failed",
+                        "a task of the hub failed",
+                    )
+                )
             ):
                 yield line[:200]
 

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         else:
             host = options["host"].replace(":", r"\:")
             endpoint = f"tcp:port={options['port']}:interface={host}"
-        server = PacedServer(
+        self.server = server = PacedServer(
             application,
             endpoints=[endpoint],
             # Daphne's own logging holds addresses; ours is all there is.
@@ -78,6 +78,9 @@ class Command(BaseCommand):
         self._stopping = asyncio.ensure_future(self._drain_and_stop(seconds))
 
     async def _drain_and_stop(self, seconds: float) -> None:
+        # Newcomers find another process, or nobody for a moment; never one that is about to go.
+        for listener in self.server.listeners:
+            listener.addCallback(lambda port: port and port.stopListening())
         await process.drain(seconds)
         process.stop()
         reactor.stop()  # type: ignore[misc]  # twisted's reactor is a module that says it is a class
