@@ -10,6 +10,7 @@ answers with an error of ours and never dies with 1011.
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Coroutine, Generator
 from http.cookies import CookieError, SimpleCookie
@@ -76,7 +77,7 @@ def abort(send: Any) -> None:
     uvicorn waits for ever for a full buffer to be read before it closes; Daphne needs no help.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
-    if isinstance(transport, asyncio.Transport):
+    if hasattr(transport, "abort"):
         transport.abort()
 
 
@@ -94,7 +95,7 @@ class ChatConsumer(AsyncConsumer):
         self._sender: asyncio.Task[None] | None = None
         self._has_room = asyncio.Event()
         self._patience: asyncio.TimerHandle | None = None
-        self._taken = 0
+        self._taken_at = 0.0
         self._close_code: int | None = None
         self.peer: Peer | None = None
         try:
@@ -177,6 +178,7 @@ class ChatConsumer(AsyncConsumer):
 
     def _start_writing(self, rest: Awaitable[None] | None = None) -> None:
         self._sender = asyncio.ensure_future(self._write(rest))
+        self._taken_at = time.monotonic()
         if self._patience is None:
             self._be_patient()
 
@@ -184,11 +186,11 @@ class ChatConsumer(AsyncConsumer):
         try:
             if rest is not None:
                 await rest
-                self._taken += 1
+                self._taken_at = time.monotonic()
             while self._outgoing:
                 frame = self._outgoing.popleft()
                 await self.base_send({"type": "websocket.send", "text": frame})
-                self._taken += 1
+                self._taken_at = time.monotonic()
                 self._waiting_size -= len(frame)
                 if self._waiting_size <= READ_AHEAD:
                     self._has_room.set()
@@ -205,19 +207,18 @@ class ChatConsumer(AsyncConsumer):
 
     # --- Windows that do not read ---------------------------------------------------------------
 
-    def _be_patient(self) -> None:
-        self._patience = asyncio.get_running_loop().call_later(
-            SEND_SECONDS, self._lose_patience, self._taken
-        )
+    def _be_patient(self, seconds: float = SEND_SECONDS) -> None:
+        self._patience = asyncio.get_running_loop().call_later(seconds, self._lose_patience)
 
-    def _lose_patience(self, taken: int) -> None:
+    def _lose_patience(self) -> None:
         self._patience = None
         if not self._is_writing:
             return
-        if self._taken == taken:
+        left = self._taken_at + SEND_SECONDS - time.monotonic()
+        if left <= 0:
             self._cut_off()
         else:
-            self._be_patient()
+            self._be_patient(left)
 
     def _cut_off(self) -> None:
         self._drop_outgoing()

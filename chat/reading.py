@@ -18,7 +18,8 @@ from institutions.access import Staff
 from institutions.models import User
 from roster.models import LEASE, ServiceLine
 
-PAGE = 200
+# Of a long conversation, at most 200 KB of it at a time: a window may be slow, or not read at all.
+PAGE = 50
 
 
 def iso(at: datetime) -> str:

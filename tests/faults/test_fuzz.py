@@ -31,6 +31,8 @@ from tests.people import be_present, begin_visit, rights_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FRAMES = int(os.environ.get("FRAMES", "20000"))
+# On PostgreSQL the same road is longer, and it is the same road.
+FRAMES_THERE = int(os.environ.get("FRAMES", "5000"))
 SEED = int(os.environ.get("SEED", "7431"))
 # Frames between two looks at whether the window still works.
 ROUND = 250
@@ -87,13 +89,14 @@ def test_every_status_is_among_the_states() -> None:
 
 @pytest.mark.usefixtures("_unlimited", "open_hour")
 async def test_no_frame_breaks_a_window_or_reaches_a_log(
-    brand: Brand, anna: User, bilal: User, carla: User, log: StringIO
+    brand: Brand, anna: User, bilal: User, carla: User, log: StringIO, kind_of_database: str
 ) -> None:
+    frames = FRAMES if kind_of_database == "sqlite" else FRAMES_THERE
     rng = random.Random(SEED)
     process = psutil.Process()
     done, memory = 0, 0
     began = time.monotonic()
-    while done < FRAMES:
+    while done < frames:
         state = STATES[done // ROUND % len(STATES)]
         visitor, conversation = await in_pool(put_in_state, state, brand, anna)
         known = {
@@ -115,7 +118,7 @@ async def test_no_frame_breaks_a_window_or_reaches_a_log(
                     await say(window, speaker.frame())
                     done += 1
                 await still_answers(window, role, conversation)
-        if not memory and done >= FRAMES // 4:
+        if not memory and done >= frames // 4:
             memory = process.memory_info().rss
     grown = process.memory_info().rss - memory
     text = log.getvalue()
