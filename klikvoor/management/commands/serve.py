@@ -5,6 +5,7 @@ from klikvoor.pacing import PacedServer  # isort: skip
 
 import asyncio
 import gc
+import logging
 import signal
 from typing import Any
 
@@ -14,6 +15,8 @@ from twisted.internet import reactor
 from chat import process
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
+
+log = logging.getLogger("klikvoor.serve")
 
 DRAIN_SECONDS = 10.0
 NEVER = -1
@@ -81,6 +84,10 @@ class Command(BaseCommand):
         # Newcomers find another process, or nobody for a moment; never one that is about to go.
         for listener in self.server.listeners:
             listener.addCallback(lambda port: port and port.stopListening())
-        await process.drain(seconds)
-        process.stop()
-        reactor.stop()  # type: ignore[misc]  # twisted's reactor is a module that says it is a class
+        try:
+            await process.drain(seconds)
+            process.stop()
+        except Exception as error:
+            log.error("the server did not end in order", exc_info=error)
+        finally:
+            reactor.stop()  # type: ignore[misc]  # a module that says it is a class

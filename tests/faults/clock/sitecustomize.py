@@ -4,13 +4,17 @@ The file that KLIKVOOR_TEST_CLOCK names holds seconds to add. Nothing in the app
 """
 
 import datetime
+import faulthandler
 import os
+import signal
 import threading
 import time
 from pathlib import Path
 
 import time_machine
 
+# Where a process hangs that does not end: its log tells.
+faulthandler.register(signal.SIGUSR1)
 _file = Path(os.environ["KLIKVOOR_TEST_CLOCK"])
 
 
