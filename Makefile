@@ -74,8 +74,9 @@ faults: .venv/dev.stamp $(SETTINGS) ## The promises under faults (SECONDS=60 SEE
 fuzz: .venv/dev.stamp $(SETTINGS) ## Bad frames, as many as you like (FRAMES=1000000 SEED=)
 	@FRAMES=$(or $(FRAMES),1000000) $(if $(SEED),SEED=$(SEED)) $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
 
-bench: .venv/dev.stamp $(SETTINGS) ## Measure it, side by side with other designs
+bench: .venv/dev.stamp $(SETTINGS) ## Measure it, beside other designs (BENCH=, SCENARIOS=)
 	@$(BIN)/python -m bench $(BENCH)
+	@$(BIN)/python -m bench.scenarios $(SCENARIOS)
 
 pictures: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## New pictures for the documents; all pages with DIR=folder
 	@$(BIN)/python -m scripts.pictures $(DIR)

@@ -16,6 +16,12 @@ from tests.faults.players import Visitor, Worker
 from tests.faults.site import SHAPES, Site
 
 SETTLE_SECONDS = 40.0
+FAILURES = (
+    "a socket failed",
+    "a command failed",
+    "a task of the hub failed",
+    "did not end in order",
+)
 
 
 @dataclass
@@ -202,14 +208,7 @@ class World:
                 " says " in line
                 or " too late" in line
                 or "Traceback" in line
-                or any(
-                    failure in line
-                    for failure in (
-                        "a socket failed",
-                        "a command failed",
-                        "a task of the hub failed",
-                    )
-                )
+                or any(failure in line for failure in FAILURES)
             ):
                 yield line[:200]
 

@@ -6,7 +6,9 @@ from klikvoor.pacing import PacedServer  # isort: skip
 import asyncio
 import gc
 import logging
+import os
 import signal
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -59,6 +61,12 @@ class Command(BaseCommand):
             ready_callable=self._ready,
         )
         server.run()
+        # A request that is half-way waits in its thread for a loop that is gone, and Python would
+        # wait for that thread for ever. All that was acknowledged is stored by now.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
     def _ready(self) -> None:
         reactor.callWhenRunning(self._start)
