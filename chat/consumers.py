@@ -89,15 +89,7 @@ class ChatConsumer(AsyncConsumer):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope = scope
-        self.base_send: Any = send
-        self._outgoing: deque[str] = deque()
-        self._waiting_size = 0
-        self._sender: asyncio.Task[None] | None = None
-        self._has_room = asyncio.Event()
-        self._patience: asyncio.TimerHandle | None = None
-        self._taken_at = 0.0
-        self._close_code: int | None = None
-        self.peer: Peer | None = None
+        self.begin(send)
         try:
             await self._talk(receive)
         except Gone as gone:
@@ -115,6 +107,19 @@ class ChatConsumer(AsyncConsumer):
                 await self._sender
             if self._patience is not None:
                 self._patience.cancel()
+
+    def begin(self, send: Any) -> None:
+        """Nothing was sent yet, and nobody is known."""
+        self.base_send: Any = send
+        self._outgoing: deque[str] = deque()
+        self._waiting_size = 0
+        self._sender: asyncio.Task[None] | None = None
+        self._has_room = asyncio.Event()
+        self._patience: asyncio.TimerHandle | None = None
+        self._taken_at = 0.0
+        self._is_cut_off = False
+        self._close_code: int | None = None
+        self.peer: Peer | None = None
 
     async def _talk(self, receive: Any) -> None:
         await receive()  # websocket.connect
@@ -143,6 +148,8 @@ class ChatConsumer(AsyncConsumer):
 
     def _put(self, frame: str) -> None:
         """Write a frame at once, or queue it behind what still waits to be written. Never waits."""
+        if self._is_cut_off:
+            return
         if not self._outgoing and not self._is_writing:
             try:
                 rest = begin(self.base_send({"type": "websocket.send", "text": frame}))
@@ -180,7 +187,7 @@ class ChatConsumer(AsyncConsumer):
         self._sender = asyncio.ensure_future(self._write(rest))
         self._taken_at = time.monotonic()
         if self._patience is None:
-            self._be_patient()
+            self._be_patient(SEND_SECONDS)
 
     async def _write(self, rest: Awaitable[None] | None = None) -> None:
         try:
@@ -207,7 +214,7 @@ class ChatConsumer(AsyncConsumer):
 
     # --- Windows that do not read ---------------------------------------------------------------
 
-    def _be_patient(self, seconds: float = SEND_SECONDS) -> None:
+    def _be_patient(self, seconds: float) -> None:
         self._patience = asyncio.get_running_loop().call_later(seconds, self._lose_patience)
 
     def _lose_patience(self) -> None:
@@ -221,6 +228,7 @@ class ChatConsumer(AsyncConsumer):
             self._be_patient(left)
 
     def _cut_off(self) -> None:
+        self._is_cut_off = True
         self._drop_outgoing()
         stuck, self._sender = self._sender, None
         if stuck is not None:
