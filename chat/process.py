@@ -2,6 +2,8 @@
 
 import asyncio
 
+from django.conf import settings
+
 from chat.database import close_pool
 from chat.hub import hub
 from chat.peers import RESTART
@@ -27,12 +29,14 @@ async def drain(seconds: float) -> None:
     """Tell every window to come back elsewhere, and wait until all have gone or time is up.
 
     They leave spread over a time that grows with their number: a few are back at once, and
-    thousands do not storm whoever takes them.
+    thousands do not storm whoever takes them. Where there is no other process they stay until the
+    end, because the sooner they go the longer they are without; they come back as spread.
     """
     within = min(seconds, max(LAST_WORDS, len(hub.peers) / COMING_BACK))
     for peer in list(hub.peers):
         peer.answer("restart", within=within)
-    deadline = asyncio.get_running_loop().time() + min(seconds, within + LAST_WORDS)
+    patience = min(seconds, within + LAST_WORDS) if settings.REDIS_URL else 0.0
+    deadline = asyncio.get_running_loop().time() + patience
     while hub.peers and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
     for peer in list(hub.peers):

@@ -290,7 +290,12 @@ async def test_a_refused_message_is_kept_and_tried_again_only_when_asked(blank: 
 async def test_a_refusal_that_may_pass_is_tried_again_and_told_when_it_lasts(blank: Page) -> None:
     await blank.evaluate(OUTBOX)
     await blank.evaluate("say('een'); sent.length = 0")
-    for _ in range(6):
+    await blank.evaluate(
+        "outbox.refuse({ ...outbox.entries[0].frame, code: 'unavailable', text: '' })"
+    )
+    await later(blank, 1.5)
+    assert await blank.evaluate("texts()") == ["een"]
+    for _ in range(5):
         await blank.evaluate(
             "outbox.refuse({ ...outbox.entries[0].frame, code: 'unavailable', text: '' })"
         )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 5.0
 ANSWER_SECONDS = 6.0
-AGAIN_SECONDS = 4.0
+AGAIN_SECONDS = 6.0
 LONGEST_BACK_OFF = 4.0
 PASSING = {"unavailable", "too_many"}
 DOUBLE = 0.10
@@ -49,6 +49,9 @@ class Line:
         self.restart_within = 0.0
         self.down_since = time.monotonic()
         self.sent_at: dict[str, float] = {}
+        # When to say again what was refused for now: after one second, two, four …
+        self.again_at: dict[str, float] = {}
+        self.refusals: dict[str, int] = {}
         self.answer_due = 0.0
         self.reading: asyncio.Task[None] | None = None
         self.abandoned: list[ClientConnection] = []
@@ -163,7 +166,9 @@ class Line:
                 await self._send({"type": "heartbeat"})
             if self.is_up:
                 for said in self.unanswered():
-                    if now - self.sent_at[said.client_id] > AGAIN_SECONDS:
+                    due = self.sent_at[said.client_id] + AGAIN_SECONDS
+                    if now > self.again_at.get(said.client_id, due):
+                        self.again_at.pop(said.client_id, None)
                         self._send_said(said)
 
     def _change_over(self) -> None:
@@ -324,8 +329,11 @@ class Line:
             self._posted(frame, now)
         elif kind == "message.refused":
             said = self.person.said.get(frame["client_id"])
-            if said is not None and said.state == "sending" and frame["code"] not in PASSING:
-                said.state, said.code = "not sent", frame["code"]
+            if said is not None and said.state == "sending":
+                if frame["code"] not in PASSING:
+                    said.state, said.code = "not sent", frame["code"]
+                elif frame["code"] == "unavailable":
+                    self._refused_for_now(said)
         self.take(frame)
 
     def _posted(self, frame: dict[str, Any], now: float) -> None:
@@ -341,6 +349,11 @@ class Line:
                 self.world.later(self.rng.uniform(0.5, 3), lambda: self._send_said(said))
         elif said.state == "sent" and said.seq != frame["seq"]:
             view[frame["seq"]] = (frame["client_id"], frame["author"], frame["text"])
+
+    def _refused_for_now(self, said: Said) -> None:
+        count = self.refusals[said.client_id] = self.refusals.get(said.client_id, 0) + 1
+        again = min(30, 2 ** (count - 1)) * self.rng.uniform(0.8, 1.2)
+        self.again_at[said.client_id] = time.monotonic() + again
 
     def reach(self, conversation: str) -> int:
         """The number up to which this view has no hole."""
