@@ -83,14 +83,15 @@ class Worker(Line):
         self.asked: dict[str, float] = {}
         self.asked_to_read: dict[str, bool] = {}
         self.along: set[str] = set()
+        self.greeted: set[str] = set()
         self.numbers = itertools.count(1)
         self.room = 3
 
     def hello(self) -> dict[str, Any]:
-        return {
-            "type": "hello",
-            "after": {one: self.reach(one) for one in sorted(self.open | self.mine)[:20]},
-        }
+        after = {one: self.reach(one) for one in sorted(self.open | self.mine)[:20]}
+        # These are opened again, which is no new reading; their answers come first.
+        self.greeted = set(after)
+        return {"type": "hello", "after": after}
 
     def where(self, said: Said) -> dict[str, Any]:
         return {"conversation": said.conversation}
@@ -118,7 +119,9 @@ class Worker(Line):
             case {"type": "opened", "conversation": conversation, "mine": mine, "status": status}:
                 self.open.add(conversation)
                 answered = self.person.opens_answered
-                if self.asked_to_read.pop(conversation, None):
+                if conversation in self.greeted:
+                    self.greeted.discard(conversation)
+                elif self.asked_to_read.pop(conversation, None):
                     answered[conversation] = answered.get(conversation, 0) + 1
                 if mine:
                     self.took(conversation)
@@ -142,7 +145,10 @@ class Worker(Line):
                         self.order("conversation.open", conversation=one, after=self.reach(one))
                         self.count_open(one)
             case {"type": "error", "command": "conversation.open", "conversation": conversation}:
-                self.asked_to_read.pop(conversation, None)
+                if conversation in self.greeted:
+                    self.greeted.discard(conversation)
+                else:
+                    self.asked_to_read.pop(conversation, None)
                 self.asked.pop(conversation, None)
                 self.open.discard(conversation)
                 self.along.discard(conversation)
