@@ -76,7 +76,7 @@ def abort(send: Any) -> None:
 
     uvicorn waits for ever for a full buffer to be read before it closes; Daphne needs no help.
     """
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
     if hasattr(transport, "abort"):
         transport.abort()
 
