@@ -22,19 +22,28 @@ from institutions.models import User
 from institutions.places import name_of
 from roster.models import LEASE, ServiceLine
 
-PAGE = 200
+# Of a long conversation, at most 200 KB of it at a time: a window may be slow, or not read at all.
+PAGE = 50
 
 
 def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def read_messages(conversation: str, after: int, limit: int = PAGE) -> list[MessagePosted]:
-    """Return at most `limit` messages after a number, in order; none once the text was erased."""
+def read_messages(
+    conversation: str, after: int, institution: int | None = None, limit: int = PAGE
+) -> list[MessagePosted]:
+    """Return at most `limit` messages after a number, in order; none once the text was erased.
+
+    With `institution`, none either when the conversation is another institution's by now.
+    """
+    found = Message.objects.filter(conversation=conversation, seq__gt=after)
+    if institution is not None:
+        found = found.filter(conversation__institution=institution)
     rows = list(
-        Message.objects.filter(conversation=conversation, seq__gt=after)
-        .order_by("seq")
-        .values_list("seq", "client_id", "author", "worker__chat_name", "body", "at")[:limit]
+        found.order_by("seq").values_list(
+            "seq", "client_id", "author", "worker__chat_name", "body", "at"
+        )[:limit]
     )
     if not rows:
         return []

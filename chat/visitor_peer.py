@@ -82,7 +82,7 @@ class VisitorPeer(Peer):
         self.stream = stream
         self.has_said_hello = True
         self.join(visitor_audience(stream.conversation))
-        self.status = found["status"]
+        self.status = stream.status = found["status"]
         self.kind = found["kind"]
         place: Place | None = found.pop("place")
         self.answer("hello", **found, place=self._place(place))
@@ -91,6 +91,8 @@ class VisitorPeer(Peer):
     def hear(self, event: Event, frame: str) -> None:
         if isinstance(event, StatusChanged):
             self.status = event.status
+            if self.stream is not None:
+                self.stream.status = event.status
         super().hear(event, frame)
         if isinstance(event, VisitEnded):
             self.shut(GONE)

@@ -20,6 +20,7 @@ from chat.events import (
     desk_audience,
     publish,
     staff_audience,
+    words_audience,
     worker_audience,
 )
 from chat.hub import hub
@@ -204,11 +205,13 @@ class WorkerPeer(Peer):
         self.join(staff_audience(conversation))
         self.open[conversation] = stream
         try:
-            frames, opened = await in_pool(self._read, conversation, is_again)
+            frames, opened, institution = await in_pool(self._read, conversation, is_again)
         except (Refused, Gone):
             self.close_stream(conversation)
             raise
         stream.sent = min(after, opened["top"])
+        stream.status = opened["status"]
+        self._follow_for(stream, institution)
         if opened["mine"] and opened["status"] == Conversation.Status.ACTIVE:
             self.own.add(conversation)
         for frame in (*frames, opened):
@@ -217,7 +220,7 @@ class WorkerPeer(Peer):
 
     def _read(
         self, conversation: str, is_again: bool
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
         staff = self.staff()
         found = readable(staff, conversation)
         if found is None:
@@ -239,10 +242,19 @@ class WorkerPeer(Peer):
             notes_frame(found, staff.user),
             checklists_frame(found),
         ]
-        return frames, opened
+        return frames, opened, found.institution_id or 0
+
+    def _follow_for(self, stream: Stream, institution: int) -> None:
+        """Hear what is written while the conversation is this institution's."""
+        if stream.institution is not None:
+            self.part(words_audience(stream.conversation, stream.institution))
+        stream.institution = institution
+        self.join(words_audience(stream.conversation, institution))
 
     def close_stream(self, conversation: str) -> None:
-        self.open.pop(conversation, None)
+        stream = self.open.pop(conversation, None)
+        if stream is not None and stream.institution is not None:
+            self.part(words_audience(conversation, stream.institution))
         self.own.discard(conversation)
         self.part(staff_audience(conversation))
 
@@ -261,9 +273,11 @@ class WorkerPeer(Peer):
                 return
             case StatusChanged(conversation=conversation):
                 super().hear(event, frame)
+                if stream := self.open.get(conversation):
+                    stream.status = event.status
                 # Handed over or closed: it may be ours no longer, to write or even to read.
                 self.own.discard(conversation)
-                hub.spawn(self._look_again(conversation))
+                hub.spawn(self.look_again(conversation))
             case _:
                 super().hear(event, frame)
 
@@ -292,21 +306,27 @@ class WorkerPeer(Peer):
         staff = staff_of_session(self.session_key)
         return staff, readable(staff, conversation) if staff else None
 
-    async def _look_again(self, conversation: str) -> None:
+    async def look_again(self, conversation: str) -> None:
         """Leave a conversation that may not be read any more; note whether it is ours."""
         found = await in_pool(self._own_or_readable, conversation)
+        stream = self.open.get(conversation)
         if found is None:
             self.close_stream(conversation)
-        elif found and conversation in self.open:
-            self.own.add(conversation)
+        elif stream is not None:
+            is_own, institution, top = found
+            self._follow_for(stream, institution)
+            self.reach(stream, top)
+            if is_own:
+                self.own.add(conversation)
 
-    def _own_or_readable(self, conversation: str) -> bool | None:
-        """True: ours and active. False: readable. None: neither."""
+    def _own_or_readable(self, conversation: str) -> tuple[bool, int, int] | None:
+        """Whether it is ours and active, whose it is and how far; None when not to be read."""
         staff = staff_of_session(self.session_key)
         found = readable(staff, conversation) if staff else None
         if found is None:
             return None
-        return found.worker_id == self.worker_id and found.status == Conversation.Status.ACTIVE
+        is_own = found.worker_id == self.worker_id and found.status == Conversation.Status.ACTIVE
+        return is_own, found.institution_id or 0, found.last_seq
 
 
 def _found(conversation: str) -> Conversation:
