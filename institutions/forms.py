@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from institutions.access import Staff
 from institutions.models import AuditEvent, Institution, Invitation, Membership, Skill, User
 from institutions.models.people import Right
-from institutions.places import municipalities, name_of, plain
+from institutions.places import codes_by_name, name_of, plain
 
 PLATFORM = "platform"
 
@@ -52,8 +52,12 @@ class MunicipalitiesField(forms.CharField):
 
     def clean(self, value: Any) -> list[str]:
         text: str = super().clean(value)
-        by_name = {plain(name): code for code, name in municipalities().items()}
-        names = [name.strip() for name in re.split(r"[\n,;]", text) if name.strip()]
+        by_name = codes_by_name()
+        names = []
+        for row in filter(None, map(str.strip, text.splitlines())):
+            # One official name has a comma in it.
+            parts = [row] if plain(row) in by_name else re.split("[,;]", row)
+            names += [part.strip() for part in parts if part.strip()]
         unknown = [name for name in names if plain(name) not in by_name]
         if unknown:
             meant = get_close_matches(plain(unknown[0]), by_name, n=1)

@@ -1,7 +1,8 @@
 """The municipalities of the Netherlands: code of Statistics Netherlands (CBS) and name.
 
 Data that both the institutions' pages and triage read: `municipalities.tsv`, one a line, sorted by
-name. Offline, so that nobody's town is asked of another host.
+name, and after it the official name where people say another. Those of 2023 to 2025. Offline, so
+that nobody's town is asked of another host.
 """
 
 import unicodedata
@@ -16,6 +17,13 @@ def municipalities() -> dict[str, str]:
     """Code ("GM0917") to name ("Heerlen"), by name."""
     rows = (row.split("\t") for row in FILE.read_text(encoding="utf-8").splitlines() if row)
     return {code: name for code, name, *_more in rows}
+
+
+@cache
+def codes_by_name() -> dict[str, str]:
+    """Every name, as `plain` writes it, to the code."""
+    rows = (row.split("\t") for row in FILE.read_text(encoding="utf-8").splitlines() if row)
+    return {plain(name): code for code, *names in rows for name in names}
 
 
 def name_of(code: str) -> str:

@@ -32,6 +32,13 @@ def test_the_platform_names_the_municipalities_of_an_institution(
     assert "Heerlen\nEcht-Susteren" in text
 
 
+def test_people_may_use_the_official_name_or_the_one_they_say(zuid: Institution) -> None:
+    names = "Nuenen, Gerwen en Nederwetten\n's-Hertogenbosch, Den Bosch; den haag"
+    form = InstitutionForm(fields(zuid, names), instance=zuid)
+    assert form.is_valid(), form.errors
+    assert form.cleaned_data["municipalities"] == ["GM0820", "GM0796", "GM0518"]
+
+
 def test_an_unknown_municipality_is_refused_with_what_was_perhaps_meant(
     zuid: Institution, dirk: User
 ) -> None:
@@ -44,7 +51,7 @@ def test_an_unknown_municipality_is_refused_with_what_was_perhaps_meant(
 
 def test_every_municipality_has_a_code_of_its_own_and_a_name() -> None:
     known = municipalities()
-    assert len(set(known.values())) == len(known)
+    assert len(set(known.values())) == len(known) == 342
     assert all(code.startswith("GM") and len(code) == 6 and name for code, name in known.items())
     assert name_of("GM0917") == "Heerlen"
     assert name_of("GM9999") == "GM9999"
