@@ -117,6 +117,14 @@ def ring_after_reservations(now: datetime) -> None:
             publish(DeskChanged(line=line))
 
 
+def alert_coordinators(now: datetime) -> int:
+    """Tell coordinators of who needs help now and got no answer in time; return of how many."""
+    due = Conversation.objects.waiting().filter(
+        urgency=Conversation.Urgency.NOW, alert_due_at__lte=now, alerted_at=None
+    )
+    return sum(one.alert(now) for one in due.select_related("line"))
+
+
 def follow_presence(now: datetime) -> int:
     """Tell the roster who is in a conversation, so that it registers who was there and how."""
     busy = Conversation.objects.active().values_list("worker_id", flat=True)
@@ -128,6 +136,12 @@ def evaluate_openings(now: datetime) -> None:
     for line in ServiceLine.objects.all():
         if opening.evaluate(line, queue.load(line, now), now).changed:
             publish(DeskChanged(line=line.pk))
+
+
+def retention_of(conversation: Conversation) -> timedelta:
+    """How long after its end what was written in it is kept."""
+    owner = conversation.institution
+    return timedelta(days=owner.retention_days) if owner else DEFAULT_RETENTION
 
 
 def erase_old_texts(now: datetime) -> int:
@@ -151,6 +165,7 @@ def erase_old_texts(now: datetime) -> int:
         | Q(sealed_intake__isnull=False)
         | Q(sealed_address__isnull=False)
         | Q(visitor__isnull=False)
+        | Q(urgency_changes__sealed_reason__isnull=False)
     )
     for conversation in left.distinct()[:BATCH]:
         remove_words(conversation)
@@ -174,8 +189,9 @@ def forget_old_visits(now: datetime) -> int:
     )
     kept = quiet.filter(pk__in=letters.values("visitor"), token_hash__isnull=False)
     with transaction.atomic():
-        ReturnCode.objects.filter(visitor__in=kept).update(sealed_words=None)
-        forgotten = kept.update(token_hash=None)
+        found = list(kept.values_list("pk", flat=True)[:BATCH])
+        forgotten = kept.filter(pk__in=found).update(token_hash=None)
+        ReturnCode.objects.filter(visitor__in=found).update(sealed_words=None)
     gone = quiet.exclude(pk__in=letters.values("visitor")).exclude(pk__in=recent.values("visitor"))
     by_model = gone.delete()[1]
     return forgotten + by_model.get("chat.Visitor", 0)

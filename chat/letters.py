@@ -1,7 +1,7 @@
 """Letters: whose they are, until when an answer is promised, and writing on in one."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count
 from django.utils import timezone
@@ -14,6 +14,8 @@ from roster.workdays import promised
 if TYPE_CHECKING:
     from chat.models import Conversation
 
+# What triage sets when a conversation starts, beside urgency and answers.
+PRESET = ("topic", "region", "age_band", "wishes", "danger")
 # A letter may be longer than a line of a chat.
 MAX_LETTER = 10_000
 
@@ -48,6 +50,30 @@ def _least_busy(near: list[Institution], on_duty: Institution | None) -> Institu
 def due_at(letter: "Conversation", now: datetime) -> datetime:
     """Return until when an answer is promised: the end of the second working day after today."""
     return promised(now, letter.line.zone)
+
+
+def carried_over(conversation: "Conversation") -> dict[str, Any]:
+    """What is known about a person goes along from a chat to a letter, or from a letter to a chat:
+    the urgency, the answers to the questions before, and what triage made of them."""
+    from chat.models import ConversationKey
+
+    try:
+        intake = conversation.intake()
+    except ConversationKey.DoesNotExist:  # erased by now
+        intake = ""
+    known = {"urgency": conversation.urgency, "intake": intake}
+    if hasattr(conversation, "region"):
+        known |= {name: getattr(conversation, name) for name in PRESET}
+    return known
+
+
+def unread_words(chat: "Conversation") -> list[str]:
+    """What was written in the queue of a chat that nobody took: it goes along into a letter."""
+    from chat.reading import read_messages
+
+    if chat.status != chat.Status.ABANDONED or chat.claimed_at is not None:
+        return []
+    return [message.text for message in read_messages(chat.pk, 0, limit=chat.last_seq)]
 
 
 def write_on(letter: "Conversation", text: str, client_id: str) -> None:

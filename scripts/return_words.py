@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from chat.return_words import COUNT, is_near
+from chat.return_words import COUNT, is_near, shortened
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "chat" / "return_words" / "nl.txt"
@@ -72,11 +72,6 @@ def sound(word: str) -> str:
     for spelling, heard in SOUNDS:
         word = spelling.sub(heard, word)
     return word
-
-
-def shortened(word: str) -> set[str]:
-    """The word, and each way to leave one letter out: what near words have in common."""
-    return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}
 
 
 def choose(ranked: Iterable[str]) -> list[str]:

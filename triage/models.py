@@ -1,6 +1,7 @@
 """The questions before a chat, and the answers of a visit until its chat begins."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -87,6 +88,7 @@ class Intake(models.Model):
 
     visitor = models.OneToOneField(Visitor, on_delete=models.CASCADE, related_name="intake")
     questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    is_letter = models.BooleanField(default=False, help_text="Leads to a letter, not to a chat.")
     step = models.PositiveSmallIntegerField(default=0, help_text="Beyond the last: all asked.")
     sealing_key = models.CharField(max_length=16, db_index=True)
     wrapped = models.BinaryField()
@@ -100,7 +102,7 @@ class Intake(models.Model):
         return f"intake of {self.visitor}"
 
     @classmethod
-    def begin(cls, visitor: Visitor) -> "Intake":
+    def begin(cls, visitor: Visitor, *, is_letter: bool = False) -> "Intake":
         """Return the visit's intake; a double click gets the same one."""
         data_key = DataKey.new()
         name, wrapped = data_key.wrap()
@@ -108,6 +110,7 @@ class Intake(models.Model):
             visitor=visitor,
             defaults={
                 "questionnaire": Questionnaire.current(visitor.brand),
+                "is_letter": is_letter,
                 "sealing_key": name,
                 "wrapped": wrapped,
                 "sealed_answers": data_key.seal("{}", visitor.pk, "intake"),
@@ -170,20 +173,43 @@ class Intake(models.Model):
             now = self._locked()
             now._save(len(now.questionnaire.steps), now.answers())
 
+    def choose(self, *, is_letter: bool) -> None:
+        """To a letter instead of a chat, or the other way round; the answers stay."""
+        Intake.objects.filter(pk=self.pk).update(is_letter=is_letter)
+
     def start_conversation(self, line: ServiceLine) -> Conversation:
         """Hand answers, urgency and reasons over to chat, and forget them here.
 
         The caller asked whether the chat is open.
         """
+        return self._start(Conversation.start, line)
+
+    def start_letter(
+        self, line: ServiceLine, *, text: str, client_id: str, answer_by: str, address: str
+    ) -> Conversation:
+        """The same for a letter with these first words, which needs no open chat."""
+        return self._start(
+            Conversation.start_letter,
+            line,
+            text=text,
+            client_id=client_id,
+            answer_by=answer_by,
+            address=address,
+        )
+
+    def _start(
+        self, start: Callable[..., Conversation], line: ServiceLine, **more: Any
+    ) -> Conversation:
         with transaction.atomic():
             now = self._locked()
             assessment = now.assess()
             summary = {"reasons": assessment.reasons, "answers": now.summary()}
-            conversation = Conversation.start(
+            conversation = start(
                 visitor=now.visitor,
                 line=line,
                 urgency=assessment.urgency,
                 intake=json.dumps(summary, ensure_ascii=False),
+                **more,
             )
             now.delete()
         return conversation

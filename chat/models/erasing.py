@@ -51,6 +51,8 @@ def remove_words(conversation: "Conversation") -> None:
     with transaction.atomic():
         for relation in ROWS:
             getattr(conversation, relation).all().delete()
+        # That it was changed stays, for the figures; why does not.
+        conversation.urgency_changes.update(sealed_reason=None)
         Draft.objects.filter(conversation=conversation).delete()
         type(conversation).objects.filter(pk=conversation.pk).update(**BLANK)
 
@@ -64,6 +66,8 @@ def erase_visit(visitor: "Visitor") -> int:
     from chat.models.conversation import Conversation
 
     with transaction.atomic():
+        # The visitor first, as everybody does: nobody starts something new meanwhile.
+        type(visitor).objects.select_for_update(no_key=True).filter(pk=visitor.pk).first()
         mine = list(Conversation.objects.select_for_update().filter(visitor=visitor).order_by("pk"))
         for conversation in mine:
             _end(conversation)

@@ -11,6 +11,8 @@ answers a letter clears it (`answered`).
 # Every `self` here is a Conversation, of which this is a base class.
 # mypy: disable-error-code=misc
 
+import uuid
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
@@ -48,19 +50,21 @@ class LetterVerbs(models.Model):
         urgency: str = "normal",
         intake: str = "",
         follows: "Conversation | None" = None,
+        before: Sequence[str] = (),
         **about: Any,
     ) -> "Conversation":
         """Put a new letter with its first words in the inbox of the institution that will own it.
 
         Letter and words are stored together or not at all; `text` was cleaned. A visitor who has a
         live letter gets that one back, unchanged: a double click, a second tab. `follows` is the
-        chat at whose end it was written. `about`: what triage knows (region, topic, …).
+        chat at whose end it was written; `before` what was written there and read by nobody.
+        `about`: what triage knows (region, topic, …).
         """
         from chat.letters import due_at, owner_for
         from chat.models.conversation import Conversation
 
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
             if live := visitor.conversations.letters().live().first():
                 return live
             now = timezone.now()
@@ -87,6 +91,8 @@ class LetterVerbs(models.Model):
             letter.due_at = due_at(letter, now)
             letter.save(force_insert=True)
             ConversationKey.keep(letter.pk, data_key)
+            for words in before:
+                Message.enclose(letter, words, client_id=str(uuid.uuid4()), now=now)
             Message.enclose(letter, text, client_id=client_id, now=now)
             letter.changes.create(
                 old="", new=Conversation.Status.WAITING, by="visitor", reason="letter", at=now
@@ -115,7 +121,7 @@ class LetterVerbs(models.Model):
             raise Refused("wrong_state")
         now = timezone.now()
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=self.visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=self.visitor.pk)
             if self.visitor.conversations.letters().live().exists():
                 raise Refused("wrong_state")
             owner = owner_for(self)
@@ -155,7 +161,9 @@ class LetterVerbs(models.Model):
         """
         from chat.letters import due_at
 
-        if self.kind != self.Kind.LETTER or not ConversationKey.objects.filter(pk=self.pk).exists():
+        if self.kind != self.Kind.LETTER or self.status != self.Status.CLOSED:
+            raise Refused("wrong_state")
+        if not ConversationKey.objects.filter(pk=self.pk).exists():
             raise Refused("wrong_state")
         now = timezone.now()
         try:
@@ -177,6 +185,21 @@ class LetterVerbs(models.Model):
             )
         except IntegrityError:  # one live letter per visitor
             raise Refused("wrong_state") from None
+
+    def raise_urgency(self: "Conversation", urgency: str) -> None:
+        """Her words ask for more haste; the caller knows that it is more. For a live letter only."""
+        live = type(self).objects.letters().live().filter(pk=self.pk)
+        with transaction.atomic():
+            if live.update(urgency=urgency):
+                self.changes.create(
+                    old=self.status,
+                    new=self.status,
+                    by="visitor",
+                    reason=f"urgent_{urgency}",
+                    at=timezone.now(),
+                )
+                events.publish(events.DeskChanged(line=self.line_id))
+        self.refresh_from_db()
 
     def expect_answer(self: "Conversation") -> None:
         """The young person wrote on in a live letter: promise an answer, if none was yet."""

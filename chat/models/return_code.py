@@ -48,7 +48,7 @@ class ReturnCode(models.Model):
     def of(cls, visitor: Visitor, token: str) -> str:
         """Return the code of this visit: the one it has, or a new one if it cannot be shown."""
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=visitor.pk)
+            Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
             code = cls.objects.filter(visitor=visitor).first()
             words = code.words(token) if code else ""
             return words or cls.make(visitor, token)

@@ -7,6 +7,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from chat import events
+from chat.models.refused import Refused
 from institutions.models import Brand
 from institutions.sealing import keyed_hash
 
@@ -62,8 +63,8 @@ class Visitor(models.Model):
         return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
 
     def conversation(self) -> "Conversation | None":
-        """The one that this visit is about: the live chat, else the newest."""
-        newest = self.conversations.order_by("-created_at", "-pk")
+        """The one that this visit is about: the live chat, else the newest not put away."""
+        newest = self.conversations.filter(is_put_away=False).order_by("-created_at", "-pk")
         return newest.chats().live().first() or newest.first()
 
     def letter(self) -> "Conversation | None":
@@ -90,8 +91,16 @@ class Visitor(models.Model):
         A chat ends with it. A letter does not: its code, or its address, leads back to it.
         """
         with transaction.atomic():
+            # The visitor before the conversation, as everybody does: so nobody waits in a circle.
+            # `no_key`: who only points at the visitor (PostgreSQL looks whether it is there) passes.
+            Visitor.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
             for conversation in self.conversations.chats().live():
-                conversation.abandon(reason="left")
+                try:
+                    conversation.abandon(reason="left")
+                except Refused:  # claimed or handed over in the same moment: so out of the chat
+                    conversation.refresh_from_db()
+                    if conversation.status in conversation.LIVE:
+                        conversation.abandon(reason="left")
             Visitor.objects.filter(pk=self.pk).update(token_hash=None)
             self.forget_words()
             events.publish(events.VisitEnded(visitor=self.pk))

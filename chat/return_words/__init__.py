@@ -79,17 +79,39 @@ def mend(part: str) -> str:
     """Return the one word of the list that this must be; empty when none or several could be."""
     if part in _known():
         return part
+    alike = _by_letter().get(part[:1], [])
     if len(part) >= PREFIX:
-        begin = [word for word in words() if word.startswith(part)]
+        begin = [word for word in alike if word.startswith(part)]
         if len(begin) == 1:
             return begin[0]
-    for errors in (1, 2):
-        if errors == 2 and len(part) < PREFIX + 1:
-            break
-        near = [word for word in words() if is_near(part, word, errors)]
-        if near:
-            return near[0] if len(near) == 1 else ""
-    return ""
+    some = {word for short in shortened(part) for word in _by_shortened().get(short, ())}
+    near = [word for word in some if is_near(part, word, 1)]
+    if not near and len(part) > PREFIX:
+        # Two errors, but not in the first letter: nobody gets that wrong, and this stays quick.
+        near = [word for word in alike if is_near(part, word, 2)]
+    return near[0] if len(near) == 1 else ""
+
+
+def shortened(word: str) -> set[str]:
+    """The word, and each way to leave one letter out: what near words have in common."""
+    return {word} | {word[:at] + word[at + 1 :] for at in range(len(word))}
+
+
+@cache
+def _by_letter() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for word in words():
+        found.setdefault(word[0], []).append(word)
+    return found
+
+
+@cache
+def _by_shortened() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for word in words():
+        for short in shortened(word):
+            found.setdefault(short, []).append(word)
+    return found
 
 
 def is_near(one: str, other: str, errors: int) -> bool:
