@@ -134,6 +134,8 @@ class UrgencyChange(models.Model):
     whom and when stays.
     """
 
+    goes_with_words = False
+
     conversation = models.ForeignKey(
         "chat.Conversation", on_delete=models.CASCADE, related_name="urgency_changes"
     )
