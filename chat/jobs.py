@@ -119,6 +119,14 @@ def ring_after_reservations(now: datetime) -> None:
             publish(DeskChanged(line=line))
 
 
+def alert_coordinators(now: datetime) -> int:
+    """Tell coordinators of who needs help now and got no answer in time; return of how many."""
+    due = Conversation.objects.waiting().filter(
+        urgency=Conversation.Urgency.NOW, alert_due_at__lte=now, alerted_at=None
+    )
+    return sum(one.alert(now) for one in due.select_related("line"))
+
+
 def follow_presence(now: datetime) -> int:
     """Tell the roster who is in a conversation, so that it registers who was there and how."""
     busy = Conversation.objects.active().values_list("worker_id", flat=True)
@@ -159,6 +167,7 @@ def erase_old_texts(now: datetime) -> int:
         | Q(sealed_intake__isnull=False)
         | Q(sealed_address__isnull=False)
         | Q(visitor__isnull=False)
+        | Q(urgency_changes__sealed_reason__isnull=False)
     )
     for conversation in left[:BATCH]:
         remove_words(conversation)

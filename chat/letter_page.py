@@ -199,6 +199,7 @@ def _show(
         "reasons": REASONS,
         "contact_kinds": Conversation.ContactKind.choices,
         "topics": Conversation.Topic.choices,
+        "risks": Conversation.Risk.choices,
     }
     return render(request, "chat/letter.html", context, status=status)
 

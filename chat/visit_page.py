@@ -35,6 +35,7 @@ TEXTS = {
     "wait": _("Het duurt ongeveer {minutes} minuten."),
     "wait_unknown": _("We weten nog niet hoe lang het duurt."),
     "why_urgent": _("Iemand met spoed ging voor. Daarom ben je nu nummer {place}."),
+    "why_waited": _("Iemand die al heel lang wacht, gaat eerst. Daarom ben je nu nummer {place}."),
     # What happened
     "joined": _("{name} is er. Je kunt nu praten."),
     "handed_over": _(

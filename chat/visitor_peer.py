@@ -29,6 +29,7 @@ class VisitorPeer(Peer):
         self.status = ""
         self.kind = ""
         self.told_place: int | None = None
+        self.told_passed = 0
 
     def stream_of(self, conversation: str) -> Stream | None:
         stream = self.stream
@@ -81,7 +82,7 @@ class VisitorPeer(Peer):
         self.stream = stream
         self.has_said_hello = True
         self.join(visitor_audience(stream.conversation))
-        self.status = found["status"]
+        self.status = stream.status = found["status"]
         self.kind = found["kind"]
         place: Place | None = found.pop("place")
         self.answer("hello", **found, place=self._place(place))
@@ -90,6 +91,8 @@ class VisitorPeer(Peer):
     def hear(self, event: Event, frame: str) -> None:
         if isinstance(event, StatusChanged):
             self.status = event.status
+            if self.stream is not None:
+                self.stream.status = event.status
         super().hear(event, frame)
         if isinstance(event, VisitEnded):
             self.shut(GONE)
@@ -104,12 +107,15 @@ class VisitorPeer(Peer):
     def _place(self, place: Place | None) -> dict[str, Any] | None:
         if place is None:
             return None
-        went_back = self.told_place is not None and place.place > self.told_place
-        self.told_place = place.place
+        why = ""
+        if self.told_place is not None and place.place > self.told_place:
+            # Somebody who came later went first, or somebody whose long waiting counts now.
+            why = "urgent" if place.passed > self.told_passed else "waited"
+        self.told_place, self.told_passed = place.place, place.passed
         return {
             "place": place.place,
             "minutes": place.minutes,
-            "why": "urgent" if went_back else "",
+            "why": why,
             "fits": place.fits,
         }
 

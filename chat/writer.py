@@ -80,6 +80,7 @@ class Row:
     last_seq: int
     visitor_seq: int
     worker_seq: int
+    institution: int
 
     def refuses(self, author: str, actor: int) -> str:
         """Return why this person may not write here now; empty when they may."""
@@ -237,14 +238,25 @@ def _lock(ids: list[str]) -> dict[str, Row]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.id, c.kind, c.status, c.visitor_id, c.worker_id, u.chat_name, u.is_active,"
-            " c.last_seq, c.visitor_seq, c.worker_seq"
+            " c.last_seq, c.visitor_seq, c.worker_seq, c.institution_id"
             " FROM chat_conversation c LEFT JOIN institutions_user u ON u.id = c.worker_id"
             f" WHERE c.id IN ({_marks(len(ids))}) ORDER BY c.id {lock}",
             ids,
         )
         return {
-            pk: Row(kind, status, visitor, worker, name or "", bool(active), last, seen, read)
-            for pk, kind, status, visitor, worker, name, active, last, seen, read in cursor
+            row[0]: Row(
+                row[1],
+                row[2],
+                row[3],
+                row[4],
+                row[5] or "",
+                bool(row[6]),
+                row[7],
+                row[8],
+                row[9],
+                row[10] or 0,
+            )
+            for row in cursor.fetchall()
         }
 
 
@@ -312,6 +324,7 @@ def _event(row: Row, post: Post, seq: int, at: str) -> MessagePosted:
         name=row.name if post.author == "worker" else "",
         text=post.text,
         at=at,
+        institution=row.institution,
     )
 
 

@@ -46,6 +46,7 @@ STAFF_PAGES = {
     "institution": "/staff/institutions/new/",
     "sites": "/staff/sites/",
     "site": "/staff/sites/new/",
+    "queue-rules": "/staff/queue/1/",
     "replies": "/desk/replies/",
     "reply": "/desk/replies/new/",
     "today": "/roster/today/",

@@ -1,5 +1,6 @@
 """Conversations: who visits, what can happen, what was written."""
 
+from chat.models.checklists import ChecklistTick
 from chat.models.conversation import (
     RESERVED,
     VISITOR_LOST,
@@ -18,8 +19,10 @@ from chat.models.letter_help import (
     able_institutions,
     hours_to_invite_to,
 )
+from chat.models.queue_rules import QueueRules
 from chat.models.refused import Refused
 from chat.models.return_code import ReturnCode
+from chat.models.urgency import UrgencyChange
 from chat.models.visitor import Epoch, Visitor, random_id
 from chat.models.words import ConversationKey, Message, Note, QuickReply
 
@@ -27,6 +30,7 @@ __all__ = [
     "RESERVED",
     "VISITOR_LOST",
     "WORKER_LOST",
+    "ChecklistTick",
     "Conversation",
     "ConversationKey",
     "ConversationQuerySet",
@@ -37,12 +41,14 @@ __all__ = [
     "LetterWarning",
     "Message",
     "Note",
+    "QueueRules",
     "QuickReply",
     "Refused",
     "ReturnCode",
     "SecondReading",
     "StatusChange",
     "Transfer",
+    "UrgencyChange",
     "Visitor",
     "able_institutions",
     "hours_to_invite_to",

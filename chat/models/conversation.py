@@ -6,6 +6,7 @@ its own transaction, leaves a `StatusChange`, and tells the open windows after t
 Messages are the exception: they go through `chat/writer.py`, which groups them.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from chat import events
+from chat.models import first
 from chat.models.inbox import InboxVerbs
 from chat.models.letters import LetterVerbs
 from chat.models.refused import Refused
+from chat.models.urgency import UrgencyVerbs, alert_due
 from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
@@ -34,6 +37,9 @@ WORKER_LOST = timedelta(seconds=90)
 VISITOR_LOST = timedelta(seconds=120)
 # A chat that was handed to one colleague is everybody's after this long.
 RESERVED = timedelta(seconds=90)
+# Above the cap there is this much, for somebody who needs help now and only when the worker says so
+# (docs/decisions/0011-a-place-above-the-cap.md).
+EXTRA_PLACES = 1
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -62,7 +68,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
 
 
-class Conversation(LetterVerbs, InboxVerbs):
+class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
     """One contact between a visitor and workers."""
 
     class Kind(models.TextChoices):
@@ -105,6 +111,15 @@ class Conversation(LetterVerbs, InboxVerbs):
         THANKS = "thanks", _("bedankje")
         WRONG_PLACE = "wrong_place", _("verkeerde plek")
         EMERGENCY = "emergency", _("noodgeval")
+
+    class Risk(models.TextChoices):
+        # Five steps, as triage scales of mental health care have them, and "heard none".
+        EMERGENCY = "a", _("A: noodgeval, meteen ingrijpen")
+        VERY_HIGH = "b", _("B: zeer hoog, er dreigt nu iets ergs")
+        HIGH = "c", _("C: hoog")
+        MODERATE = "d", _("D: matig")
+        LOW = "e", _("E: laag")
+        NONE = "none", _("geen risico gehoord")
 
     class Topic(models.TextChoices):
         # The ten groups of Child Helpline International, and "unknown" for contacts without one.
@@ -170,6 +185,12 @@ class Conversation(LetterVerbs, InboxVerbs):
     closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    # What triage tells the queue, in codes; the words are in `sealed_intake`.
+    region = models.CharField(max_length=6, blank=True, help_text="CBS code of a municipality.")
+    age_band = models.CharField(max_length=16, blank=True)
+    wishes = models.JSONField(default=list, help_text="Codes of what the worker should be able to.")
+    danger = models.BooleanField(default=False, help_text="Was shown the help lines at once.")
+    risk = models.CharField(max_length=4, choices=Risk.choices, blank=True)
     # Of which conversation this one is the next: a letter after a chat, a chat after a letter.
     follows = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="followed_by"
@@ -251,6 +272,11 @@ class Conversation(LetterVerbs, InboxVerbs):
         line: ServiceLine,
         urgency: str = Urgency.NORMAL,
         intake: str = "",
+        topic: str = "",
+        region: str = "",
+        age_band: str = "",
+        wishes: Iterable[str] = (),
+        danger: bool = False,
         follows: "Conversation | None" = None,
         keeps_place: bool = False,
     ) -> "Conversation":
@@ -273,11 +299,17 @@ class Conversation(LetterVerbs, InboxVerbs):
                 visitor=visitor,
                 language=visitor.language,
                 urgency=urgency,
+                topic=topic,
+                region=region,
+                age_band=age_band,
+                wishes=list(wishes),
+                danger=danger,
                 follows=follows,
                 keeps_place=keeps_place,
                 created_at=now,
                 waiting_since=now,
                 visitor_seen_at=now,
+                alert_due_at=alert_due(line, urgency, now),
             )
             data_key = DataKey.new()
             if intake:
@@ -289,10 +321,13 @@ class Conversation(LetterVerbs, InboxVerbs):
         return conversation
 
     def claim(self, staff: "Staff", *, despite: bool = False) -> None:
-        """Take this waiting chat. Refuses: taken, cap, urgent, not_available, forbidden.
+        """Take this waiting chat.
 
-        `despite`: the worker knows of an urgent chat of their own, or of the cap, and takes this
-        one all the same.
+        Refuses: taken, cap, extra, urgent, first_others, not_available, forbidden.
+
+        `despite`: the worker knows of an urgent chat of their own, or that this one needs help now
+        and would be one more than their cap, and takes it all the same. That is one chat at most,
+        and never for anybody who can wait.
         """
         if not staff.is_worker:
             raise Refused("forbidden")
@@ -304,22 +339,31 @@ class Conversation(LetterVerbs, InboxVerbs):
             presence = Presence.objects.select_for_update().filter(worker=staff.user).first()
             if presence is None or now - presence.seen_at > LEASE:
                 raise Refused("not_available")
-            if not despite:
-                own = list(
-                    Conversation.objects.active()
-                    .filter(worker=staff.user)
-                    .values_list("urgency", flat=True)
-                )
-                if self.Urgency.NOW in own:
-                    raise Refused("urgent")
-                if len(own) >= staff.user.chat_cap:
+            own = list(
+                Conversation.objects.active()
+                .filter(worker=staff.user)
+                .values_list("urgency", flat=True)
+            )
+            only = Q(kind=self.Kind.CHAT) & (
+                Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)
+            )
+            above = len(own) - staff.user.chat_cap
+            if above >= 0:
+                if self.urgency != self.Urgency.NOW or above >= EXTRA_PLACES:
                     raise Refused("cap")
+                if not despite:
+                    raise Refused("extra")
+                # Lowered at this moment: then it can wait, and there is no place for it.
+                only &= Q(urgency=self.Urgency.NOW)
+            if self.Urgency.NOW in own and not despite:
+                raise Refused("urgent")
+            if first.hold_on(self, now).is_held_from(staff.user.pk):
+                raise Refused("first_others")
             self._move(
                 self.Status.ACTIVE,
                 by="worker",
                 worker=staff.user,
-                only=Q(kind=self.Kind.CHAT)
-                & (Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)),
+                only=only,
                 now=now,
                 changes={
                     "worker": staff.user,
@@ -335,7 +379,11 @@ class Conversation(LetterVerbs, InboxVerbs):
         """Give an own chat back to the queue, or to one present colleague, with a note for them."""
         now = timezone.now()
         with transaction.atomic():
-            changes: dict[str, Any] = {"worker": None, "waiting_since": now}
+            changes: dict[str, Any] = {
+                "worker": None,
+                "waiting_since": now,
+                "alert_due_at": alert_due(self.line, self.urgency, now),
+            }
             if to_worker_id is not None:
                 present = Presence.objects.filter(
                     worker_id=to_worker_id,
@@ -360,7 +408,9 @@ class Conversation(LetterVerbs, InboxVerbs):
             )
             self._audit(AuditEvent.Verb.HAND_OVER, staff, detail=str(to_worker_id or "queue"))
 
-    def close(self, staff: "Staff", *, reason: str, contact_kind: str, topic: str) -> None:
+    def close(
+        self, staff: "Staff", *, reason: str, contact_kind: str, topic: str, risk: str = ""
+    ) -> None:
         """End an own chat, with the minimum registration."""
         with transaction.atomic():
             self._move(
@@ -374,6 +424,7 @@ class Conversation(LetterVerbs, InboxVerbs):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "risk": risk,
                 },
             )
             self._audit(AuditEvent.Verb.CLOSE, staff, detail=reason)
@@ -404,21 +455,23 @@ class Conversation(LetterVerbs, InboxVerbs):
 
     def lose_worker(self) -> None:
         """Give a chat whose worker is lost back to the queue, in its old place."""
+        now = timezone.now()
         self._move(
             self.Status.WAITING,
             by="system",
             reason="worker_lost",
             only=Q(worker=self.worker),
-            changes={"worker": None},
+            now=now,
+            changes={"worker": None, "alert_due_at": alert_due(self.line, self.urgency, now)},
         )
 
-    def register(self, staff: "Staff", *, contact_kind: str, topic: str) -> None:
+    def register(self, staff: "Staff", *, contact_kind: str, topic: str, risk: str = "") -> None:
         """Registration of a chat that the visitor ended; the text stays as it is."""
         mine = Conversation.objects.filter(
             pk=self.pk, worker=staff.user, status=self.Status.CLOSED, contact_kind=""
         )
         with transaction.atomic():
-            if not mine.update(contact_kind=contact_kind, topic=topic):
+            if not mine.update(contact_kind=contact_kind, topic=topic, risk=risk):
                 raise Refused("wrong_state")
             self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
             events.publish(events.DeskChanged(line=self.line_id))

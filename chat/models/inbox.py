@@ -132,7 +132,13 @@ class InboxVerbs(models.Model):
             self.audit(AuditEvent.Verb.LETTER, staff, "returned")
 
     def close_letter(
-        self: "Conversation", staff: "Staff", *, reason: str, contact_kind: str, topic: str
+        self: "Conversation",
+        staff: "Staff",
+        *,
+        reason: str,
+        contact_kind: str,
+        topic: str,
+        risk: str = "",
     ) -> None:
         """End an own letter, with the minimum registration; she can still read it and write again.
 
@@ -153,6 +159,7 @@ class InboxVerbs(models.Model):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "risk": risk,
                     "due_at": None,
                 },
             )

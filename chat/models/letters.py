@@ -283,6 +283,17 @@ class LetterVerbs(models.Model):
             return ""
         return self.data_key().unseal(self.sealed_address, self.pk, "address")
 
+    @property
+    def can_be_read(self: "Conversation") -> bool:
+        """Whether an answer can still reach her: by mail, with a code, or in the browser she has
+        open. Somebody who had to go before she saw her code, and left no address, reads nothing."""
+        if self.answer_by != self.AnswerBy.CODE:
+            return True
+        visitor = self.visitor
+        if visitor is None:
+            return False
+        return visitor.token_hash is not None or hasattr(visitor, "return_code")
+
     # --- Whose turn it is -----------------------------------------------------------------------
 
     def invitation(self: "Conversation") -> "Invitation | None":

@@ -5,7 +5,7 @@ from institutions.models.institution import Brand, Institution
 from institutions.models.invitation import Invitation
 from institutions.models.job_run import JobRun
 from institutions.models.keys import KeyCheck
-from institutions.models.people import Membership, Refused, User
+from institutions.models.people import Membership, Refused, Skill, User
 from institutions.models.staff_mail import StaffMail
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "KeyCheck",
     "Membership",
     "Refused",
+    "Skill",
     "StaffMail",
     "User",
 ]

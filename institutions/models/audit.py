@@ -18,6 +18,7 @@ FIELDS = {
     "name": _("naam"),
     "chat_name": _("naam in de chat"),
     "chat_cap": _("gesprekken tegelijk"),
+    "skills": _("kan ook"),
 }
 OPENINGS = {
     "open": _("open gezet"),
@@ -48,7 +49,10 @@ SETTINGS = {
     "institution": _("instelling"),
     "site": _("site"),
     "reply": _("snel antwoord"),
+    "queue": _("wachtrij"),
 }
+URGENCIES = {"normal": _("gewoon"), "soon": _("liefst snel"), "now": _("nu hulp nodig")}
+CHECKLISTS = {"meldcode": _("Meldcode"), "crisis": _("Crisisprotocol")}
 # What a worker did with a letter; of an invitation the number of the hour follows.
 LETTERS = {
     "answered": _("beantwoord"),
@@ -100,6 +104,8 @@ class AuditEvent(models.Model):
         CLAIM = "claim", _("gesprek aangenomen")
         HAND_OVER = "hand_over", _("gesprek overgedragen")
         CLOSE = "close", _("gesprek afgesloten")
+        URGENCY = "urgency", _("urgentie veranderd")
+        CHECKLIST = "checklist", _("stap van een protocol afgevinkt")
         FORCE = "force", _("chat open of dicht gezet")
         INVITE = "invite", _("uitgenodigd")
         WITHDRAW = "withdraw", _("uitnodiging ingetrokken")
@@ -163,6 +169,17 @@ class AuditEvent(models.Model):
         if self.verb == self.Verb.ROSTER and len(words) == 2:
             deed, day = words
             return f"{ROSTER.get(deed, deed)}, {day}"
+        if self.verb == self.Verb.URGENCY and len(words) == 2:
+            old, new = (URGENCIES.get(word, word) for word in words)
+            return f"{old} → {new}"
+        if self.verb == self.Verb.CHECKLIST and len(words) == 3:
+            checklist, step, on = words
+            sentence = (
+                _("%(list)s, stap %(step)s")
+                if on == "on"
+                else _("%(list)s, stap %(step)s: vinkje weg")
+            )
+            return str(sentence) % {"list": CHECKLISTS.get(checklist, checklist), "step": step}
         if self.verb == self.Verb.LETTER and words:
             return str(LETTERS.get(words[0], self.detail))
         if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():

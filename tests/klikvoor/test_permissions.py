@@ -196,6 +196,7 @@ ADDRESSES: dict[str, Address] = {
     "new_site": Address(PLATFORM, PLATFORM),
     "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
     # chat
+    "queue_rules": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.pk}),
     "desk": Address(WORKER, WORKER),
     # Staff look; the platform opens and closes by hand.
     "today": Address(STAFF, PLATFORM),

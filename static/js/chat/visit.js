@@ -219,8 +219,8 @@ function render(to) {
 }
 
 function place(at) {
-  const sentence =
-    at.why === "urgent" ? texts.why_urgent : at.place === 1 ? texts.place_first : texts.place;
+  const why = { urgent: texts.why_urgent, waited: texts.why_waited }[at.why];
+  const sentence = why ?? (at.place === 1 ? texts.place_first : texts.place);
   let wait = texts.wait;
   if (at.minutes === null) wait = texts.wait_unknown;
   if (at.minutes === 0) wait = texts.wait_now;
