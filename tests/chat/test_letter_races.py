@@ -57,6 +57,7 @@ def test_a_letter_and_a_claim_at_once_are_one_of_the_two(
                 anna,
                 0,
             )
+            chat.abandon(reason="closed")
 
 
 def test_two_windows_that_write_in_a_closed_letter_open_it_once_and_keep_both(
