@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from institutions.models.outgoing import M, OutgoingMail, OutgoingQuerySet
+from institutions.sealing import KeyMissing, SealBroken
 
 log = logging.getLogger("klikvoor.mail")
 
@@ -44,7 +45,11 @@ def deliver(
                 break
             if not _lease(outbox, mail, now):
                 continue
-            message = write(mail)
+            try:
+                message = write(mail)
+            except (KeyMissing, SealBroken) as broken:  # no reason to keep the others waiting
+                _put_off(mail, now, _name(broken))
+                continue
             if message is None:
                 mail.drop(now)
                 continue

@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from chat.models import ConversationKey
 from institutions.delivery import deliver
+from institutions.sealing import KeyMissing, SealBroken
 from mail.fetching import fetch
 from mail.models import Correspondence, IncomingMail, VisitorMail
 from mail.writing import write
@@ -23,7 +24,15 @@ def tell_visitors(now: datetime) -> int:
     The committed message is the work-list, so nothing has to be done when an answer is stored.
     """
     letters = VisitorMail.untold().select_related("key").order_by("pk")[:BATCH]
-    return sum(VisitorMail.put(letter, now) for letter in letters)
+    told = 0
+    for letter in letters:
+        try:
+            told += VisitorMail.put(letter, now)
+        except ConversationKey.DoesNotExist:  # erased in between
+            continue
+        except (KeyMissing, SealBroken) as error:  # one of them must not keep the others waiting
+            log.error("a letter could not be told of: %s", type(error).__name__)
+    return told
 
 
 def deliver_visitor_mail(now: datetime) -> int:

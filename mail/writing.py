@@ -41,6 +41,13 @@ def write(mail: VisitorMail) -> EmailMessage | None:
 
     Everything is read anew, because a young person may have taken it all back a second ago.
     """
+    try:
+        return _write(mail)
+    except ConversationKey.DoesNotExist:  # erased
+        return None
+
+
+def _write(mail: VisitorMail) -> EmailMessage | None:
     letter = (
         Conversation.objects.letters()
         .filter(pk=mail.conversation_id, sealed_address__isnull=False)
@@ -49,10 +56,7 @@ def write(mail: VisitorMail) -> EmailMessage | None:
     )
     if letter is None or letter.answer_by == Conversation.AnswerBy.CODE:
         return None
-    try:
-        address = letter.address()
-    except ConversationKey.DoesNotExist:
-        return None
+    address = letter.address()
     with translation.override(letter.language):
         text = _text(mail, letter)
         if text is None:

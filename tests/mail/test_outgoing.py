@@ -295,6 +295,30 @@ def test_a_slow_server_holds_up_no_other_thread(
     assert (mail.attempts, mail.sent_at, mail.given_up_at) == (1, None, None)
 
 
+def test_a_letter_that_does_not_open_keeps_no_other_one_waiting(
+    postbox: Postbox,
+    letter: Conversation,
+    brand: Brand,
+    line: ServiceLine,
+    anna: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    other = a_letter(begin_visit(brand), line)
+    answer(letter, anna)
+    answer(other, anna)
+    tell_visitors(timezone.now())
+    broken = VisitorMail.objects.get(conversation=letter)
+    Conversation.objects.filter(pk=letter.pk).update(sealed_address=b"x" * 40)
+
+    assert deliver_visitor_mail(timezone.now()) == 1
+    broken.refresh_from_db()
+    assert (broken.last_error, broken.sent_at) == ("SealBroken", None)
+    answer(letter, anna, "Nog iets.")
+    answer(other, anna, "Nog iets.")
+    assert run() == 1
+    assert letter.pk not in caplog.text
+
+
 KILLED = """
     import os, sys
     sys.path.insert(0, {root!r})
