@@ -84,7 +84,9 @@ def words_of(conversation: Conversation) -> list[str]:
     """Every text of a conversation that we can still read, with who wrote it."""
     intake = intake_of(conversation)
     lines = [f"{given['question']} {given['answer']}" for given in intake["answers"]]
-    lines += [f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, 10_000)]
+    lines += [
+        f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, limit=100_000)
+    ]
     for note in conversation.notes.select_related("conversation__key"):
         lines.append(f"note: {note.text()}")
     return lines

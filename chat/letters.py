@@ -60,10 +60,8 @@ def carried_over(conversation: "Conversation") -> dict[str, Any]:
         intake = conversation.intake()
     except ConversationKey.DoesNotExist:  # erased by now
         intake = ""
-    known = {"urgency": conversation.urgency, "intake": intake}
-    if hasattr(conversation, "region"):
-        known |= {name: getattr(conversation, name) for name in PRESET}
-    return known
+    preset = {name: getattr(conversation, name) for name in PRESET}
+    return preset | {"urgency": conversation.urgency, "intake": intake}
 
 
 def unread_words(chat: "Conversation") -> list[str]:
