@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, ManyToOneRel
 
 from chat.models import Conversation, ConversationKey, ReturnCode, Visitor
 from chat.reading import intake_of, read_messages
+from institutions.models import AuditEvent
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class HeldConversation:
     notes: int
     answers: int
     is_readable: bool
-    changes: int
+    # Every table that points at it, with the number of rows; also those of rooms above this one.
+    rows: dict[str, int]
 
     @property
     def erased_by(self) -> datetime | None:
@@ -45,7 +47,6 @@ def held_of(visitor: Visitor) -> Held:
         .annotate(
             message_count=Count("messages", distinct=True),
             note_count=Count("notes", distinct=True),
-            change_count=Count("changes", distinct=True),
         )
         .order_by("created_at", "pk")
     )
@@ -60,18 +61,32 @@ def held_of(visitor: Visitor) -> Held:
                 one.note_count,
                 len(intake_of(one)["answers"]),
                 one.pk in keys,
-                one.change_count,
+                rows_about(one),
             )
             for one in found
         ],
     )
 
 
+def rows_about(conversation: Conversation) -> dict[str, int]:
+    trail = AuditEvent.objects.filter(conversation=conversation.pk)
+    found = {AuditEvent._meta.label: trail.count()}
+    for relation in Conversation._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ManyToOneRel):
+            continue
+        table = relation.related_model
+        rows = table._base_manager.filter(**{relation.field.name: conversation.pk})
+        found[table._meta.label] = rows.count()
+    return {label: count for label, count in sorted(found.items()) if count}
+
+
 def words_of(conversation: Conversation) -> list[str]:
     """Every text of a conversation that we can still read, with who wrote it."""
     intake = intake_of(conversation)
     lines = [f"{given['question']} {given['answer']}" for given in intake["answers"]]
-    lines += [f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, 10_000)]
+    lines += [
+        f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, limit=10_000)
+    ]
     for note in conversation.notes.select_related("conversation__key"):
         lines.append(f"note: {note.text()}")
     return lines

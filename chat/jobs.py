@@ -16,6 +16,8 @@ from chat.models import (
     WORKER_LOST,
     Conversation,
     ConversationKey,
+    Message,
+    Note,
     Refused,
     ReturnCode,
     Visitor,
@@ -160,14 +162,14 @@ def erase_old_texts(now: datetime) -> int:
         destroy_keys(erased)
     has_key = Exists(ConversationKey.objects.filter(pk=OuterRef("pk")))
     left = Conversation.objects.filter(~has_key).filter(
-        Q(messages__isnull=False)
-        | Q(notes__isnull=False)
+        Q(Exists(Message.objects.filter(conversation=OuterRef("pk"))))
+        | Q(Exists(Note.objects.filter(conversation=OuterRef("pk"))))
         | Q(sealed_intake__isnull=False)
         | Q(sealed_address__isnull=False)
         | Q(visitor__isnull=False)
         | Q(urgency_changes__sealed_reason__isnull=False)
     )
-    for conversation in left.distinct()[:BATCH]:
+    for conversation in left[:BATCH]:
         remove_words(conversation)
     if erased:
         log.info("erased the text of %d conversations", len(erased))

@@ -127,7 +127,7 @@ def letter_post(here: Visit) -> HttpResponse:
 def letter_answer(here: Visit) -> HttpResponse:
     """Change how the answer comes, or take the address away."""
     mine = _letter(here)
-    form = AnswerForm(here.request.POST)
+    form = AnswerForm(here.request.POST, has_address=mine.sealed_address is not None)
     if not form.is_valid():
         # Beside what she typed: the rest of the page stays as it is.
         return letter_page.show_letter(here, mine, 400, answer_form=form)

@@ -11,7 +11,14 @@ from triage.forms import OwnWords
 
 
 class AnswerForm(forms.Form):
-    """How she hears of an answer, and the e-mail address that goes with it."""
+    """How she hears of an answer, and the e-mail address that goes with it.
+
+    `has_address`: one was left before; leaving the field empty keeps it. It is never shown again.
+    """
+
+    def __init__(self, *args: Any, has_address: bool = False, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.has_address = has_address
 
     answer_by = forms.ChoiceField(
         choices=Conversation.AnswerBy.choices,
@@ -32,7 +39,12 @@ class AnswerForm(forms.Form):
             # Filled in, and then another choice made: then we do not want to have it.
             self.errors.pop("address", None)
             given["address"] = ""
-        elif "answer_by" in given and not given.get("address") and "address" not in self.errors:
+        elif (
+            "answer_by" in given
+            and not given.get("address")
+            and "address" not in self.errors
+            and not self.has_address
+        ):
             self.add_error("address", _("Vul je e-mailadres in, of kies alleen de code."))
         return given
 

@@ -94,7 +94,7 @@ def show_letter(
         keeps_place=keeps_place(letter, here.now),
         transfer=letter.transfers.open().select_related("to_institution").first(),
         opening=here.opening,
-        address=letter.address() if messages else "",
+        has_address=letter.sealed_address is not None,
         has_code=code is not None,
         draft=draft,
         client_id=client_id or str(uuid.uuid4()),

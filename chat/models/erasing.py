@@ -8,22 +8,20 @@ dumped apart and kept for a shorter time (docs/decisions/0012-letters.md).
 The conversation itself stays, without anything of the person: when it was, and for the figures.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from chat import events
 from chat.keys import data_keys
-from chat.models.letter_help import Draft
 from chat.models.words import ConversationKey
 
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
     from chat.models.visitor import Visitor
 
-# Rows with words in them, by their relation to the conversation.
-ROWS = ("messages", "notes", "second_readings", "transfers", "invitations")
 # What a conversation itself holds of a person.
 BLANK: dict[str, Any] = {
     "visitor": None,
@@ -32,6 +30,25 @@ BLANK: dict[str, Any] = {
     "answer_by": "code",
     "due_at": None,
 }
+
+
+def tables_with_words() -> "Iterator[tuple[type[models.Model], str]]":
+    """Every table whose rows go with the words of a conversation, and its field that points there.
+
+    Those are the tables that hold something sealed, of whatever room: a new one is not forgotten.
+    A model says otherwise with `goes_with_words`.
+    """
+    from chat.models.conversation import Conversation
+
+    for relation in Conversation._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, models.ManyToOneRel):
+            continue
+        table = relation.related_model
+        if table in (Conversation, ConversationKey):
+            continue
+        is_sealed = any(isinstance(one, models.BinaryField) for one in table._meta.concrete_fields)
+        if getattr(table, "goes_with_words", is_sealed):
+            yield table, relation.field.name
 
 
 def destroy_keys(conversations: list[str]) -> int:
@@ -49,11 +66,10 @@ def destroy_keys(conversations: list[str]) -> int:
 def remove_words(conversation: "Conversation") -> None:
     """Delete the rows of a conversation whose key is gone, and all it held of a person."""
     with transaction.atomic():
-        for relation in ROWS:
-            getattr(conversation, relation).all().delete()
-        # That it was changed stays, for the figures; why does not.
+        for table, field in tables_with_words():
+            table._base_manager.filter(**{field: conversation.pk}).delete()
+        # That the urgency was changed stays, for the figures; why does not.
         conversation.urgency_changes.update(sealed_reason=None)
-        Draft.objects.filter(conversation=conversation).delete()
         type(conversation).objects.filter(pk=conversation.pk).update(**BLANK)
 
 

@@ -42,6 +42,8 @@ class Invitation(models.Model):
     from it sets `used_at` (that chat `follows` the letter). One per letter is open at a time.
     """
 
+    goes_with_words = True
+
     conversation = models.ForeignKey(
         "chat.Conversation", on_delete=models.CASCADE, related_name="invitations"
     )

@@ -240,13 +240,16 @@ class LetterVerbs(models.Model):
     # --- How she hears of an answer -------------------------------------------------------------
 
     def choose_answer(self: "Conversation", answer_by: str, address: str = "") -> None:
-        """Change how the answer comes; the old address is gone at once. `address` was validated.
+        """Change how the answer comes. `address` was validated; empty: the one that is there.
 
-        `code` keeps no address. Refuses: wrong_state.
+        A new address takes the place of the old one at once; `code` keeps none. Refuses: wrong_state.
         """
-        if self.kind != self.Kind.LETTER or (answer_by != self.AnswerBy.CODE and not address):
+        is_mail = answer_by != self.AnswerBy.CODE
+        if self.kind != self.Kind.LETTER or (is_mail and not address and not self.sealed_address):
             raise Refused("wrong_state")
-        sealed = None if answer_by == self.AnswerBy.CODE else self.seal_address(address)
+        sealed = self.sealed_address if is_mail else None
+        if is_mail and address:
+            sealed = self.seal_address(address)
         known = type(self).objects.letters().filter(pk=self.pk, visitor__isnull=False)
         if not known.update(answer_by=answer_by, sealed_address=sealed):
             raise Refused("wrong_state")
@@ -260,6 +263,17 @@ class LetterVerbs(models.Model):
         if self.sealed_address is None:
             return ""
         return self.data_key().unseal(self.sealed_address, self.pk, "address")
+
+    @property
+    def can_be_read(self: "Conversation") -> bool:
+        """Whether an answer can still reach her: by mail, with a code, or in the browser she has
+        open. Somebody who had to go before she saw her code, and left no address, reads nothing."""
+        if self.answer_by != self.AnswerBy.CODE:
+            return True
+        visitor = self.visitor
+        if visitor is None:
+            return False
+        return visitor.token_hash is not None or hasattr(visitor, "return_code")
 
     # --- Whose turn it is -----------------------------------------------------------------------
 

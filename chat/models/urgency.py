@@ -134,6 +134,9 @@ class UrgencyChange(models.Model):
     whom and when stays.
     """
 
+    # Only the reason does: see chat/models/erasing.py.
+    goes_with_words = False
+
     conversation = models.ForeignKey(
         "chat.Conversation", on_delete=models.CASCADE, related_name="urgency_changes"
     )

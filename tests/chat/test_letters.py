@@ -279,6 +279,25 @@ def test_no_window_that_closes_and_no_lost_worker_ends_a_letter(
     assert letter.status == "active"
 
 
+def test_it_is_known_when_an_answer_can_reach_nobody(
+    letter: Conversation, visitor: Visitor
+) -> None:
+    assert letter.can_be_read
+    visitor.leave()
+    letter = Conversation.objects.get(pk=letter.pk)
+    assert not letter.can_be_read
+    letter.choose_answer("notice", "ik@example.org")
+    assert letter.can_be_read
+
+
+def test_who_saw_her_code_can_read_an_answer_after_leaving(
+    letter: Conversation, visitor: Visitor
+) -> None:
+    ReturnCode.of(visitor, visitor.token)  # type: ignore[attr-defined]
+    visitor.leave()
+    assert Conversation.objects.get(pk=letter.pk).can_be_read
+
+
 def test_leaving_the_site_ends_the_visit_and_not_the_letter(
     letter: Conversation, visitor: Visitor
 ) -> None:

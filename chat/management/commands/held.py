@@ -58,8 +58,10 @@ class Command(BaseCommand):
         self.stdout.write(f"           institution {one.institution or 'none'}")
         self.stdout.write(
             f"           {held.messages} messages, {held.notes} notes of workers,"
-            f" {held.answers} answers before, {held.changes} changes of status"
+            f" {held.answers} answers before"
         )
+        rows = ", ".join(f"{label} {count}" for label, count in held.rows.items())
+        self.stdout.write(f"           rows: {rows}")
         if one.kind == one.Kind.LETTER:
             address = one.address() if held.is_readable else ""
             self.stdout.write(f"           answer by {one.answer_by}, address {address or 'none'}")
