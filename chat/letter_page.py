@@ -161,7 +161,7 @@ def _show(
     notes = found.notes.select_related("worker", "conversation__key")
     if handed_at:
         notes = notes.filter(at__gte=handed_at)
-    said = read_messages(found.pk, 0, MESSAGES)
+    said = read_messages(found.pk, 0, limit=MESSAGES)
     context: dict[str, Any] = {
         "found": found,
         "label": label(found.pk),
