@@ -93,7 +93,7 @@ def words_of(conversation: Conversation) -> list[str]:
     intake = intake_of(conversation)
     lines = [f"{given['question']} {given['answer']}" for given in intake["answers"]]
     lines += [
-        f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, limit=100_000)
+        f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, limit=10_000)
     ]
     for note in conversation.notes.select_related("conversation__key"):
         lines.append(f"note: {note.text()}")

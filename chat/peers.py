@@ -250,7 +250,8 @@ class Peer:
                     code=outcome.code,
                     text=refusal(outcome.code, self.language),
                 )
-            elif not outcome.is_new:
+            elif not outcome.is_new or self.stream_of(stream.conversation) is None:
+                # Told to those who have the conversation open; this window may not.
                 self.send(outcome.event.frame())
             if self._settled and not self._pending:
                 self._settled()

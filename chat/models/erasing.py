@@ -67,10 +67,10 @@ def destroy_keys(conversations: list[str]) -> int:
 def remove_words(conversation: "Conversation") -> None:
     """Delete the rows of a conversation whose key is gone, and all it held of a person."""
     with transaction.atomic():
-        # That it was changed stays, for the figures; why does not.
-        conversation.urgency_changes.update(sealed_reason=None)
         for table, field in tables_with_words():
             table._base_manager.filter(**{field: conversation.pk}).delete()
+        # That the urgency was changed stays, for the figures; why does not.
+        conversation.urgency_changes.update(sealed_reason=None)
         type(conversation).objects.filter(pk=conversation.pk).update(**BLANK)
 
 

@@ -197,6 +197,7 @@ class InboxVerbs(models.Model):
         """
         if self.status != self.Status.ACTIVE:
             raise Refused("wrong_state")
+        owners = {self.institution_id, institution.pk}
         self._move(
             self.Status.WAITING,
             by="visitor",
@@ -213,13 +214,15 @@ class InboxVerbs(models.Model):
         )
         self.end_asks(now)
         Draft.objects.filter(conversation=self).delete()
-        AuditEvent.objects.create(
-            actor=by,
-            verb=AuditEvent.Verb.HAND_OVER,
-            conversation=self.pk,
-            institution=institution,
-            detail="transferred",
-        )
+        # Both read in their own trail that it went from one to the other.
+        for owner in owners:
+            AuditEvent.objects.create(
+                actor=by,
+                verb=AuditEvent.Verb.HAND_OVER,
+                conversation=self.pk,
+                institution_id=owner,
+                detail="transferred",
+            )
 
     # --- What the verbs share -------------------------------------------------------------------
 

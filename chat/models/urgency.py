@@ -134,6 +134,7 @@ class UrgencyChange(models.Model):
     whom and when stays.
     """
 
+    # Only the reason does: see chat/models/erasing.py.
     goes_with_words = False
 
     conversation = models.ForeignKey(

@@ -1,6 +1,8 @@
 """The inbox in real browsers, by keyboard: taken, answered, read along, handed over, closed."""
 
 import re
+import sqlite3
+from contextlib import closing
 
 from playwright.async_api import Page, expect
 
@@ -25,10 +27,11 @@ async def a_letter(server: Server, page: Page) -> None:
     await page.get_by_role("button", name="Schrijf een brief").click()
     await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
     await write_letter(page)
-    server.execute(
-        "UPDATE chat_conversation SET institution_id ="
-        " (SELECT id FROM institutions_institution WHERE name = 'Welzijn Zuid')"
-    )
+    with closing(sqlite3.connect(server.database, timeout=10)) as database, database:
+        database.execute(
+            "UPDATE chat_conversation SET institution_id ="
+            " (SELECT id FROM institutions_institution WHERE name = 'Welzijn Zuid')"
+        )
 
 
 async def test_a_letter_from_the_inbox_to_its_end(
@@ -82,9 +85,7 @@ async def test_a_letter_from_the_inbox_to_its_end(
     await expect(hers.get_by_text("Maaskracht").first).to_be_visible()
     await assert_accessible(hers)
     await hers.get_by_role("button", name=re.compile("^Ja")).click()
-    answer = await anna.goto(address)
-    assert answer is not None
-    assert answer.status == 404
+    assert (await anna.request.get(address)).status == 404
 
     # There it is closed, with its registration.
     carla = await worker_page("carla", PHONE, to="/desk/letters/?box=new")

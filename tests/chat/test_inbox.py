@@ -291,6 +291,8 @@ def test_a_letter_goes_to_another_institution_with_her_yes(
     assert not Draft.objects.exists()
     assert Conversation.objects.visible_to(rights_of(carla)).filter(pk=annas.pk).exists()
     assert not Conversation.objects.visible_to(rights_of(anna)).filter(pk=annas.pk).exists()
+    trail = AuditEvent.objects.filter(verb="hand_over", detail="transferred")
+    assert set(trail.values_list("institution__name", flat=True)) == {"Welzijn Zuid", "Maaskracht"}
 
 
 def test_her_no_leaves_everything_as_it_is(

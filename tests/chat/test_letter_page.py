@@ -8,7 +8,16 @@ from django.test import Client
 from django.utils import timezone
 
 from chat import letter_figures
-from chat.models import Conversation, Draft, LetterAnswer, Message, SecondReading, Transfer
+from chat.keys import data_keys
+from chat.models import (
+    Conversation,
+    ConversationKey,
+    Draft,
+    LetterAnswer,
+    Message,
+    SecondReading,
+    Transfer,
+)
 from institutions.models import AuditEvent, Institution, User
 from roster.models import ServiceLine
 from tests.chat.letters import held_by, new_id, own, put_on_duty, texts, write_letter
@@ -224,6 +233,21 @@ def test_a_letter_that_she_closed_is_registered(letter: Conversation, anna: User
 
     letter.refresh_from_db()
     assert (letter.contact_kind, letter.topic) == ("test", "unknown")
+
+
+def test_an_erased_letter_shows_no_word(letter: Conversation, anna: User, bilal: User) -> None:
+    held_by(anna, letter, draft="Hoi")
+    reading = SecondReading.ask(letter, rights_of(anna), bilal)
+    reading.answer(rights_of(bilal), verdict="advice", note="Korter.")
+    do(sign_in(anna), letter, "note", note="Een notitie.", client_id=new_id())
+    ConversationKey.objects.all().delete()
+    data_keys.forget_all()
+
+    page = sign_in(anna).get(f"/desk/letters/{letter.pk}/")
+
+    assert page.status_code == 200
+    assert "De tekst van deze brief is gewist." in page.content.decode()
+    assert "Een notitie." not in page.content.decode()
 
 
 # --- Figures --------------------------------------------------------------------------------------

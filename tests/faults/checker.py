@@ -181,10 +181,18 @@ def _entitlement(memory: Memory) -> Iterator[Violation]:
 
 
 def _claims(memory: Memory, conversation: str) -> str:
-    return ", ".join(
-        f"{one.worker} of {one.institution} {one.asked_at - memory.began:.2f}"
-        f" to {one.known_at - memory.began:.2f}"
-        for one in memory.claims.get(conversation, [])
+    return (
+        ", ".join(
+            f"{one.worker} of {one.institution} {one.asked_at - memory.began:.2f}"
+            f" to {one.known_at - memory.began:.2f}"
+            for one in memory.claims.get(conversation, [])
+        )
+        + "; stored: "
+        + ", ".join(
+            f"{new} {worker or ''}"
+            for one, _, new, worker, *_ in memory.stored["changes"]
+            if one == conversation
+        )
     )
 
 

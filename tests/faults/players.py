@@ -81,6 +81,7 @@ class Worker(Line):
         self.mine: set[str] = set()
         self.open: set[str] = set()
         self.asked: dict[str, float] = {}
+        self.last_asked: dict[str, float] = {}
         self.asked_to_read: dict[str, bool] = {}
         self.along: set[str] = set()
         self.greeted: set[str] = set()
@@ -168,11 +169,13 @@ class Worker(Line):
         self.mine.add(conversation)
         self.along.discard(conversation)
         asked = self.asked.pop(conversation, None)
+        now = time.monotonic()
+        if asked is None and not self.world.is_held_by(self.person, conversation):
+            # Asked for more than once, and one of the refusals came in between.
+            asked = self.last_asked.get(conversation, now)
         if asked is not None:
-            self.world.claimed(
-                conversation,
-                Claim(self.person.name, self.person.institution, asked, time.monotonic()),
-            )
+            claim = Claim(self.person.name, self.person.institution, asked, now)
+            self.world.claimed(conversation, claim)
 
     def _went_down(self) -> None:
         super()._went_down()
@@ -197,7 +200,8 @@ class Worker(Line):
         waiting = self.world.next_waiting(self.rng)
         if waiting is None:
             return
-        asked = self.asked.setdefault(waiting, time.monotonic())
+        asked = self.last_asked[waiting] = time.monotonic()
+        asked = self.asked.setdefault(waiting, asked)
         if self.order("conversation.claim", conversation=waiting, despite=True):
             self.world.asked_for(waiting, self.person, asked)
             self.read(waiting)

@@ -4,12 +4,12 @@ The frames come from the types in chat/commands.py, the states from `Conversatio
 that a new command or state is tried without another line. `make fuzz FRAMES=1000000` goes on longer.
 """
 
-import asyncio
 import json
 import logging
 import os
 import random
 import time
+import uuid
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -136,26 +136,22 @@ async def say(window: Window, frame: str | bytes) -> None:
 
 
 async def still_answers(window: Window, role: str, conversation: Conversation) -> None:
-    """A last hello is answered, and everything before it was answered in the protocol's words."""
-    hello: dict[str, Any] = {"type": "hello"}
-    if role == "visitor":
-        hello |= {"conversation": conversation.pk, "after": 10**6}
-    marker = {"type": "heartbeat"}
-    await window.say_raw(json.dumps(hello))
-    await window.say_raw(json.dumps(marker))
-    async with asyncio.timeout(30):
-        while True:
-            output = await window.communicator.receive_output(30)
-            if output["type"] == "websocket.close":
-                assert output["code"] in CLOSE_CODES, output
-                return
-            frame = json.loads(output["text"])
-            if frame["type"] == "error":
-                assert frame["code"] in REFUSALS, frame
-            if frame["type"] == "message.refused":
-                assert frame["code"] in REFUSALS, frame
-            if frame["type"] == "heartbeat" and window.communicator.output_queue.empty():
-                return
+    """A last post is answered, and everything before it was answered in the protocol's words."""
+    last = str(uuid.uuid4())
+    post = {"type": "message.post", "client_id": last, "text": PLANTED}
+    if role == "worker":
+        post["conversation"] = conversation.pk
+    await window.say_raw(json.dumps(post))
+    while True:
+        output = await window.communicator.receive_output(30)
+        if output["type"] == "websocket.close":
+            assert output["code"] in CLOSE_CODES, output
+            return
+        frame = json.loads(output["text"])
+        if frame["type"] in ("error", "message.refused"):
+            assert frame["code"] in REFUSALS, frame
+        if frame.get("client_id") == last:
+            return
 
 
 # --- Every command, in every state, from everybody ----------------------------------------------

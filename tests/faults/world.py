@@ -90,6 +90,10 @@ class World:
         self.waiting.discard(conversation)
         self.memory.claims.setdefault(conversation, []).append(claim)
 
+    def is_held_by(self, person: Person, conversation: str) -> bool:
+        claims = self.memory.claims.get(conversation)
+        return bool(claims) and claims[-1].worker == person.name
+
     def over(self, conversation: str) -> None:
         self.waiting.discard(conversation)
         self.memory.over.setdefault(conversation, time.monotonic())
