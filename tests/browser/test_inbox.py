@@ -85,6 +85,7 @@ async def test_a_letter_from_the_inbox_to_its_end(
     await expect(hers.get_by_text("Maaskracht").first).to_be_visible()
     await assert_accessible(hers)
     await hers.get_by_role("button", name=re.compile("^Ja")).click()
+    await expect(hers.get_by_role("button", name=re.compile("^Ja"))).to_have_count(0)
     assert (await anna.request.get(address)).status == 404
 
     # There it is closed, with its registration.
