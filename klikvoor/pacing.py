@@ -13,6 +13,7 @@ from daphne.server import Server  # isort: skip
 import asyncio
 from typing import Any
 
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
 from chat.budgets import Bucket
@@ -21,7 +22,9 @@ from chat.peers import TOO_MANY
 # Frames that wait for the application. A window within its budget has a handful at most.
 WAITING_FRAMES = 256
 # Pieces of one message: browsers send one, some libraries a few.
-PIECES = 1024
+PIECES = 256
+# Of the body of a request. Django refuses bodies above 64 KiB, but only once all of it is here.
+BODY = 1024 * 1024
 # Pings and pongs in ten seconds; nobody's browser can send any by itself.
 CONTROL_FRAMES = 60
 
@@ -74,6 +77,13 @@ class PacedProtocol(WebSocketProtocol):
             self.is_ahead = True
             self._read_or_not()
 
+    def processData(self) -> bool:
+        if self._is_over:
+            # Not even looked at: parsing is what a flood costs.
+            self.data = b""
+            return False
+        return bool(super().processData())
+
     def onMessageFrameBegin(self, length: int) -> None:
         self._pieces += 1
         if self._pieces > PIECES:
@@ -112,6 +122,24 @@ class PacedProtocol(WebSocketProtocol):
             self.transport.resumeProducing()
 
 
+class PacedRequest(WebRequest):
+    """A request whose body is kept up to a limit; the rest is read and forgotten."""
+
+    kept = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.kept + len(data) <= BODY:
+            self.kept += len(data)
+            super().handleContentChunk(data)
+
+
+class PacedHTTPFactory(HTTPFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = PacedRequest
+        return protocol
+
+
 class PacedFactory(WebSocketFactory):
     protocol = PacedProtocol
 
@@ -123,7 +151,15 @@ class PacedServer(Server):
         super().__init__(self._paced, **options)
         self._unpaced = application
 
-    # Daphne makes its own factory when it runs; ours takes its place there.
+    # Daphne makes its own factories when it runs; ours take their places there.
+    @property
+    def http_factory(self) -> Any:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, made: Any) -> None:
+        self._http_factory = PacedHTTPFactory(self)
+
     @property
     def ws_factory(self) -> Any:
         return self._ws_factory
