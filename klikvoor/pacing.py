@@ -34,12 +34,13 @@ class PacedProtocol(WebSocketProtocol):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.is_writable = asyncio.Event()
-        self.is_writable.set()
+        # Thousands of windows never need what is None here, and an Event takes a kilobyte.
+        self._room: asyncio.Event | None = None
+        self._control_frames: Bucket | None = None
+        self.is_writable = True
         self.is_ahead = False
         self._is_over = False
         self._pieces = 0
-        self._control_frames = Bucket(CONTROL_FRAMES)
         # Until now this was the HTTP connection that the socket began as.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
@@ -47,19 +48,31 @@ class PacedProtocol(WebSocketProtocol):
     # --- Out ------------------------------------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        self.is_writable.clear()
+        self.is_writable = False
         self._read_or_not()
 
     def resumeProducing(self) -> None:
-        self.is_writable.set()
+        self._writable_again()
         self._read_or_not()
+
+    def _writable_again(self) -> None:
+        self.is_writable = True
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    async def room(self) -> None:
+        """Wait until the buffer is written, or there is nobody left to write to."""
+        while not self.is_writable:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
 
     def stopProducing(self) -> None:
         """The connection is gone; `connectionLost` follows."""
 
     def connectionLost(self, reason: Any) -> None:
         # Whoever waits to write finds that there is nobody left.
-        self.is_writable.set()
+        self._writable_again()
         super().connectionLost(reason)
 
     # --- In -------------------------------------------------------------------------------------
@@ -99,6 +112,7 @@ class PacedProtocol(WebSocketProtocol):
             super().onPong(payload)
 
     def _counts(self) -> bool:
+        self._control_frames = self._control_frames or Bucket(CONTROL_FRAMES)
         if not self._is_over and not self._control_frames.take():
             self._end()
         return not self._is_over
@@ -116,7 +130,7 @@ class PacedProtocol(WebSocketProtocol):
         self._read_or_not()
 
     def _read_or_not(self) -> None:
-        if self.is_ahead or self._is_over or not self.is_writable.is_set():
+        if self.is_ahead or self._is_over or not self.is_writable:
             self.transport.pauseProducing()
         else:
             self.transport.resumeProducing()
@@ -183,6 +197,6 @@ class PacedServer(Server):
         return self._unpaced(scope, take, send)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        if message["type"] == "websocket.send" and not protocol.is_writable.is_set():
-            await protocol.is_writable.wait()
+        if message["type"] == "websocket.send" and not protocol.is_writable:
+            await protocol.room()
         await super().handle_reply(protocol, message)
