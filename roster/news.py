@@ -34,6 +34,12 @@ class What(TextChoices):
         "lost",
         gettext_lazy("Vervallen: %(old)s. Het spreekuur is verplaatst en jij kunt dan niet."),
     )
+    NO_REST = (
+        "no_rest",
+        gettext_lazy(
+            "Vervallen: %(old)s. Het spreekuur is verplaatst en je zou te weinig rust hebben."
+        ),
+    )
     REOPENED = (
         "reopened",
         gettext_lazy(

@@ -38,6 +38,7 @@ ROSTER = {
     "unlocked": _("dienst losgemaakt"),
     "cover_asked": _("vervanging gevraagd"),
     "cover_withdrawn": _("vraag om vervanging ingetrokken"),
+    "cover_unclaimed": _("overname ingetrokken"),
     "cover_approved": _("vervanging goedgekeurd"),
     "cover_rejected": _("vervanging niet goedgekeurd"),
     "hours_approved": _("uren goedgekeurd"),

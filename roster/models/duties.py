@@ -311,31 +311,40 @@ class Duty(models.Model):
         return request
 
     def reassign(
-        self, worker: User, institution: Institution, by: User, now: datetime | None = None
+        self,
+        worker: User,
+        institution: Institution,
+        by: User,
+        now: datetime | None = None,
+        *,
+        part: tuple[datetime, datetime] | None = None,
     ) -> "Duty":
-        """Give this seat to another worker; the rest of it when it is going on.
+        """Give this seat, or the `part`, to another worker; the rest of it when it is going on.
 
         `by` coordinates both institutions, or the platform. Returns the new duty.
-        Raises RosterRefused: not_yours, wrong_state, past, cancelled, self (the same worker for
-        the same institution), elsewhere, absent, overlap, rest, qualification.
+        Raises RosterRefused: not_yours, wrong_state (also: a part of who is absent), past,
+        cancelled, outside (the part), self (the same worker for the same institution), elsewhere,
+        absent, overlap, rest, qualification.
         """
         now = now or timezone.now()
         with transaction.atomic():
             self._lock(worker)
             if not coordinates(by, self.credited_to_id, institution.pk):
                 raise RosterRefused("not_yours")
-            self._require_status(*self.UNDERWAY, self.Status.SICK)
-            if self.end <= now:
+            self._require_status(*self.UNDERWAY, *(() if part else (self.Status.SICK,)))
+            first, end = part or (self.start, self.end)
+            if not self.start <= first < end <= self.end:
+                raise RosterRefused("outside")
+            if end <= now:
                 raise RosterRefused("past")
             if self.hour.is_cancelled:
                 raise RosterRefused("cancelled")
             if (worker.pk, institution.pk) == (self.worker_id, self.credited_to_id):
                 raise RosterRefused("self")
-            start = max(self.start, minute(now))
-            self.require_fit(worker, institution, start, self.end, ignoring=[self.pk])
+            start = max(first, minute(now))
+            self.require_fit(worker, institution, start, end, ignoring=[self.pk])
             self.cover_requests.void(by, now)
             was_active = self.status != self.Status.SICK
-            end = self.end
             new = self.pass_on(
                 worker, institution, start, end, source=self.Source.COORDINATOR, assigned_by=by
             )
@@ -366,11 +375,13 @@ class Duty(models.Model):
         offered_duty: "Duty | None" = None,
         part: tuple[datetime, datetime] | None = None,
         now: datetime | None = None,
+        is_agreed: bool = False,
     ) -> "CoverRequest":
         """Look for somebody else, all or one (`to_worker`). The giver stays responsible.
 
         `kind` is one of CoverRequest.Kind; `part` is the span of a part. For an exchange,
         `offered_duty` may say which duty of another worker is wanted: then it is asked of them.
+        `is_agreed`: the caller claims it in the same transaction, so nobody is asked.
         Raises RosterRefused: not_yours, wrong_state (not active), asked (there is a live request),
         past (it began), cancelled, outside (the part), self, elsewhere (that worker is none, any
         more), no_offer (the wanted duty is not to be had).
@@ -413,7 +424,8 @@ class Duty(models.Model):
                 created_at=now,
             )
             self.change(status=self.Status.COVER_WANTED)
-            request.ask(now)
+            if not is_agreed:
+                request.ask(now)
             if not is_alone:
                 self._record(by, "cover_asked")
         self.refresh_from_db()
