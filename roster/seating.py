@@ -71,8 +71,11 @@ class Place:
     # The own institutions' coordinator may give it away, or take it over.
     may_give: bool
     may_take: bool
-    # The platform's may give it to any institution.
+    # The platform's may give it to any institution; who owes it may ask another one.
     may_deal: bool
+    may_offer: bool
+    # It is offered to an institution of theirs.
+    may_answer: bool
     # What is left of a seat that is filled in part.
     holes: list[tuple[datetime, datetime]]
 
@@ -102,7 +105,7 @@ def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place
             continue
         name = named.get(duty.pk, "")
         seated[duty.seat_id].append(_seated(duty, name, request, offers, now, staff))
-    seats = list(hour.seats.select_related("owed_by").order_by("no"))
+    seats = list(hour.seats.select_related("owed_by", "offered_to").order_by("no"))
     # Who owes an empty seat may change until the hour begins.
     movable = {
         seat.pk
@@ -123,6 +126,10 @@ def places_of(hour: ConsultationHour, now: datetime, staff: Staff) -> list[Place
             and bool(staff.coordinator_of)
             and seat.owed_by_id not in staff.coordinator_of,
             may_deal=seat.pk in movable and staff.is_platform_coordinator,
+            may_offer=seat.pk in movable
+            and seat.owed_by_id in staff.coordinator_of
+            and not staff.is_platform_coordinator,
+            may_answer=seat.pk in movable and seat.offered_to_id in staff.coordinator_of,
             holes=_holes(hour, seated[seat.pk], now) if is_coming(hour, now) else [],
         )
         for seat in seats

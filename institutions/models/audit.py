@@ -29,6 +29,7 @@ ROSTER = {
     "cancelled": _("spreekuur vervallen"),
     "moved": _("spreekuur verplaatst"),
     "given": _("plek aan een instelling gegeven"),
+    "offered": _("plek aan een instelling aangeboden"),
     "assigned": _("ingedeeld"),
     "proposed": _("ingedeeld met een voorstel"),
     "reassigned": _("dienst aan een ander gegeven"),

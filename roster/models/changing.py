@@ -16,10 +16,11 @@ from institutions.models import User
 from roster.models import fitness
 from roster.models.acting import record
 from roster.models.cover import CoverRequest
-from roster.models.duties import Duty, Seat
+from roster.models.duties import Duty
 from roster.models.moves import RosterRefused
 from roster.models.people import Absence, Qualification
 from roster.models.periods import RosterPeriod
+from roster.models.seats import Seat
 from roster.news import News, Span, What
 
 if TYPE_CHECKING:

@@ -333,6 +333,21 @@ def give(deed: Deed) -> str:
     return _("De plek is nu van niemand: iedereen mag hem vullen.")
 
 
+def offer(deed: Deed) -> str:
+    """Ask another institution to take an own seat over."""
+    institution = get_object_or_404(Institution, pk=deed._id("institution"))
+    deed.seat().offer(institution, deed.user, deed.staff)
+    return _("%(name)s krijgt de vraag. Tot die ja zegt, blijft de plek van jullie.") % {
+        "name": institution.name
+    }
+
+
+def keep(deed: Deed) -> str:
+    """Say no to a seat that was offered, or offer it no more."""
+    deed.seat().decline(deed.user, deed.staff)
+    return _("De plek blijft van wie hij was.")
+
+
 def owe(deed: Deed) -> str:
     """Let the own institution owe a seat, or the one that the platform's coordinator chose."""
     institution = get_object_or_404(Institution, pk=deed._id("institution"))
@@ -390,6 +405,8 @@ DEEDS: dict[str, Callable[[Deed], str]] = {
         approve,
         reject,
         give,
+        offer,
+        keep,
         owe,
         cancel,
         reopen,
@@ -483,6 +500,9 @@ def _page(
         "forms": _forms(found) | (wrong or {}) if can_move else {},
         "wrong": next(iter(wrong or {}), ""),
         "institutions": _takers(asking) if can_fill else [],
+        "everybody": list(Institution.objects.filter(is_active=True))
+        if any(place.may_offer for place in places)
+        else [],
     }
     return render(request, "roster/hour.html", context)
 
