@@ -94,7 +94,7 @@ def deal(period: RosterPeriod, by: User, *, now: datetime | None = None) -> Deal
             if one.is_change:
                 seats.setdefault(one.new, []).append(one.seat)
         for owner, pks in seats.items():
-            Seat.objects.filter(pk__in=pks).update(owed_by=owner)
+            Seat.objects.filter(pk__in=pks).update(owed_by=owner, offered_to=None)
     return dealt
 
 

@@ -3,6 +3,7 @@
 The verbs decide: what is offered here may be gone a moment later, and they say so.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -350,13 +351,13 @@ def claims(staff: Staff) -> list[CoverRequest]:
 # --- Whom and what to ask -------------------------------------------------------------------------
 
 
-def colleagues(staff: Staff, duty: Duty) -> list[User]:
-    """Workers of the own institutions who are not on duty at that time, by name.
+def colleagues(duty: Duty, institutions: Collection[int]) -> list[User]:
+    """Workers of these institutions who are not on duty at that time, by name.
 
     What they said of when they can is left out of it, because that is theirs and their
     coordinators'.
     """
-    own = Membership.objects.active().workers().filter(institution__in=staff.worker_of)
+    own = Membership.objects.active().workers().filter(institution__in=institutions)
     busy = Duty.objects.active().overlapping(duty.start, duty.end)
     return list(
         User.objects.filter(pk__in=own.values("user"))
@@ -366,19 +367,19 @@ def colleagues(staff: Staff, duty: Duty) -> list[User]:
     )
 
 
-def exchanges(staff: Staff, duty: Duty, now: datetime) -> list[Duty]:
-    """Duties of colleagues of the own institutions that this worker could do instead of `duty`."""
-    own = list(Duty.objects.active().filter(worker=staff.user, end__gt=now).exclude(pk=duty.pk))
+def exchanges(duty: Duty, institutions: Collection[int], now: datetime) -> list[Duty]:
+    """Duties of others, for these institutions, that its worker could do instead of `duty`."""
+    own = list(Duty.objects.active().filter(worker=duty.worker_id, end__gt=now).exclude(pk=duty.pk))
     theirs = (
         Duty.objects.filter(
             status=Duty.Status.CONFIRMED,
-            credited_to__in=staff.worker_of,
+            credited_to__in=institutions,
             hour__line=duty.hour.line_id,
             hour__status=ConsultationHour.Status.PLANNED,
             start__gt=now,
             start__lt=now + EXCHANGE_AHEAD,
         )
-        .exclude(worker=staff.user)
+        .exclude(worker=duty.worker_id)
         .exclude(hour=duty.hour_id)
         .select_related("worker", "hour")
         .order_by("start", "worker__name")

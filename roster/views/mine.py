@@ -59,8 +59,8 @@ def my_duty(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "one": one,
         "is_open": is_open,
-        "colleagues": mine.colleagues(staff, duty) if one.can_ask else [],
-        "exchanges": mine.exchanges(staff, duty, now) if one.can_ask else [],
+        "colleagues": mine.colleagues(duty, staff.worker_of) if one.can_ask else [],
+        "exchanges": mine.exchanges(duty, staff.worker_of, now) if one.can_ask else [],
     }
     return render(request, "roster/my_duty.html", context)
 
