@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('institutions', '0006_plan_roster_verb'),
-        ('roster', '0003_roster'),
+        ('roster', '0004_inbox_letter_duty'),
     ]
 
     operations = [
