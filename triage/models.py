@@ -17,8 +17,6 @@ from triage import rules
 
 DIRECTORY = Path(__file__).parent / "questionnaires"
 DEFAULT = "jongeren"
-# Workers read reasons and answers in the language of the service.
-DESK_LANGUAGE = "nl"
 # Answers of somebody who never came to chatting are gone after this.
 KEPT = timedelta(hours=24)
 
@@ -119,16 +117,16 @@ class Intake(models.Model):
     def is_done(self) -> bool:
         return self.step >= len(self.questionnaire.steps)
 
-    def answers(self) -> dict[str, str]:
-        """Code of the question: code of the option, or own words."""
+    def answers(self) -> dict[str, rules.Answer]:
+        """Code of the question: code of the option, of several options, or own words."""
         data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
-        answers: dict[str, str] = json.loads(
+        answers: dict[str, rules.Answer] = json.loads(
             data_key.unseal(self.sealed_answers, self.visitor_id, "intake")
         )
         return answers
 
     def assess(self) -> rules.Assessment:
-        return rules.assess(self.questionnaire.data, self.answers(), DESK_LANGUAGE)
+        return rules.assess(self.questionnaire.data, self.answers())
 
     def danger(self, before: int | None = None) -> bool:
         """Do the answers point to danger? With `before`: did those to the earlier steps?"""
@@ -137,9 +135,9 @@ class Intake(models.Model):
             for step in self.questionnaire.steps[max(before, 0) :]:
                 for question in step["questions"]:
                     answers.pop(question["code"], None)
-        return rules.assess(self.questionnaire.data, answers, DESK_LANGUAGE).danger
+        return rules.assess(self.questionnaire.data, answers).danger
 
-    def answer(self, step: int, given: dict[str, str]) -> None:
+    def answer(self, step: int, given: dict[str, rules.Answer]) -> None:
         """Keep the answers of one step (without answers: skip it) and go to the next.
 
         The same answers to the step before are a double click and change nothing.
@@ -178,29 +176,22 @@ class Intake(models.Model):
         with transaction.atomic():
             now = self._locked()
             assessment = now.assess()
-            summary = {"reasons": assessment.reasons, "answers": now.summary()}
+            told = Summary.of(now.questionnaire, now.answers(), assessment)
             conversation = Conversation.start(
                 visitor=now.visitor,
                 line=line,
                 urgency=assessment.urgency,
-                intake=json.dumps(summary, ensure_ascii=False),
+                danger=assessment.danger,
+                intake=told.as_json(),
+                topic=told.topic,
+                topic_detail=told.topic_detail,
+                age_band=told.age_band,
+                region=told.region,
+                wishes=told.wishes,
             )
+            Decision.keep(conversation, now.questionnaire, assessment)
             now.delete()
         return conversation
-
-    def summary(self) -> list[dict[str, str]]:
-        """What was answered, in sentences for the worker."""
-        answers = self.answers()
-        lines = []
-        for question in rules.questions(self.questionnaire.data):
-            given = answers.get(question["code"])
-            if given is None:
-                continue
-            for option in question.get("options", ()):
-                if option["code"] == given:
-                    given = option["text"][DESK_LANGUAGE]
-            lines.append({"question": question["text"][DESK_LANGUAGE], "answer": given})
-        return lines
 
     def _locked(self) -> "Intake":
         """The row as it is now, held until the transaction ends: two tabs come one by one."""
@@ -213,7 +204,7 @@ class Intake(models.Model):
         except Intake.DoesNotExist:
             raise Stale from None
 
-    def _save(self, step: int, answers: dict[str, str]) -> None:
+    def _save(self, step: int, answers: dict[str, rules.Answer]) -> None:
         data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
         self.step = step
         self.sealed_answers = data_key.seal(json.dumps(answers), self.visitor_id, "intake")
