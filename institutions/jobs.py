@@ -10,10 +10,11 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
-from institutions.models import StaffMail
+from institutions.models import JobRun, Membership, StaffMail
 
 log = logging.getLogger("klikvoor.mail")
 
@@ -64,6 +65,32 @@ def deliver_staff_mail(now: datetime) -> int:
 def forget_old_mail(now: datetime) -> int:
     """Delete mails that ended three months ago, sent or given up; return how many."""
     return StaffMail.objects.finished().filter(created_at__lt=now - KEEP_MAIL).delete()[0]
+
+
+def tell_of_late_jobs(now: datetime) -> int:
+    """Mail the platform's coordinators, once a day, which watched jobs did not run for a day."""
+    late = list(JobRun.objects.late(now).values_list("name", flat=True))
+    if not late:
+        return 0
+    told = 0
+    platform = Membership.objects.active().coordinators().filter(institution=None)
+    for membership in platform.select_related("user"):
+        with translation.override(membership.user.language):
+            told += StaffMail.put(
+                membership.user,
+                "late_jobs",
+                f"late_jobs/{now:%Y-%m-%d}/{membership.user_id}",
+                subject=str(_("Klikvoor ruimt niet op: iemand moet kijken")),
+                body=str(
+                    _(
+                        "Deze taken lukten al langer dan een dag niet: %(jobs)s.\n\n"
+                        "Zolang ze niet lukken, blijven teksten langer staan dan we beloven. "
+                        "Vraag de beheerder om in de logboeken te kijken."
+                    )
+                )
+                % {"jobs": ", ".join(late)},
+            )
+    return told
 
 
 def message_id(mail: StaffMail) -> str:

@@ -138,8 +138,10 @@ if REDIS_URL:
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "klikvoor.cache.Cache",
             "LOCATION": REDIS_URL,
+            # A Redis that hangs holds nobody up for longer than this.
+            "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
         }
     }
 else:

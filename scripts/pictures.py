@@ -46,6 +46,7 @@ STAFF_PAGES = {
     "institution": "/staff/institutions/new/",
     "sites": "/staff/sites/",
     "site": "/staff/sites/new/",
+    "queue-rules": "/staff/queue/1/",
     "replies": "/desk/replies/",
     "reply": "/desk/replies/new/",
     "today": "/roster/today/",
@@ -107,6 +108,28 @@ async def sign_in(page: Page, name: str, to: str) -> None:
     await page.get_by_role("button", name=re.compile(rf"\b{name}\b")).click()
     await page.wait_for_url(lambda address: "/accounts/login/" not in address)
     await page.goto(to)
+
+
+async def take_letter(camera: Camera, device: str, *, dark: bool, tag: str) -> None:
+    """A letter, its code, and coming back with it."""
+    page = await camera.open(device, dark=dark)
+    await page.goto("/")
+    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
+    await page.get_by_label("Je brief").fill("Hoi. Ik weet niet goed waar ik moet beginnen.")
+    await page.get_by_label("Een seintje per e-mail").check()
+    await page.get_by_label("Je e-mailadres").fill("ik@example.org")
+    await camera.take(page, f"letter-write-{tag}")
+    await page.get_by_role("button", name="Verstuur mijn brief").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
+    await camera.take(page, f"letter-{tag}")
+    await page.get_by_role("button", name="Laat mijn code zien").click()
+    await camera.take(page, f"letter-code-{tag}")
+    await page.goto("/")
+    await page.get_by_role("button", name="Wat hebben jullie van mij bewaard?").click()
+    await camera.take(page, f"letter-held-{tag}")
+    await page.goto("/terug/")
+    await camera.take(page, f"come-back-{tag}")
 
 
 async def choose(page: Page, answer: str) -> None:
@@ -179,6 +202,8 @@ async def photograph(camera: Camera, server: Server, device: str, dark: bool) ->
     await page.get_by_role("button", name="Verstuur").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Dank je wel")
     await camera.take(page, f"thanks-{tag}")
+
+    await take_letter(camera, device, dark=dark, tag=tag)
 
     second = await camera.open(device, dark=dark)
     await join_queue(second)

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chat import topics
+from institutions.models import Skill
 
 # From light to heavy; the codes of chat.models.Conversation.Urgency.
 LEVELS = ("normal", "soon", "now")
@@ -282,5 +283,6 @@ class Checker:
             return
         for where, wish in self.each(f"{place}.wishes", routing.get("wishes", []), "rules"):
             if self.keys(where, wish, {"wish"}, set(CONDITIONS)):
-                self.code(f"{where}.wish", wish.get("wish"))
+                if wish.get("wish") not in Skill.values:
+                    self.say(f"{where}.wish", _("Deze wens kennen we niet."))
                 self.condition(where, wish)

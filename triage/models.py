@@ -1,6 +1,7 @@
 """The questions before a chat, and the answers of a visit until its chat begins."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from institutions.models import Brand
 from institutions.sealing import DataKey
 from roster.models import ServiceLine
 from triage import rules
+from triage.told import tell
 
 DIRECTORY = Path(__file__).parent / "questionnaires"
 DEFAULT = "jongeren"
@@ -85,6 +87,7 @@ class Intake(models.Model):
 
     visitor = models.OneToOneField(Visitor, on_delete=models.CASCADE, related_name="intake")
     questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    is_letter = models.BooleanField(default=False, help_text="Leads to a letter, not to a chat.")
     step = models.PositiveSmallIntegerField(default=0, help_text="Beyond the last: all asked.")
     sealing_key = models.CharField(max_length=16, db_index=True)
     wrapped = models.BinaryField()
@@ -98,7 +101,7 @@ class Intake(models.Model):
         return f"intake of {self.visitor}"
 
     @classmethod
-    def begin(cls, visitor: Visitor) -> "Intake":
+    def begin(cls, visitor: Visitor, *, is_letter: bool = False) -> "Intake":
         """Return the visit's intake; a double click gets the same one."""
         data_key = DataKey.new()
         name, wrapped = data_key.wrap()
@@ -106,6 +109,7 @@ class Intake(models.Model):
             visitor=visitor,
             defaults={
                 "questionnaire": Questionnaire.current(visitor.brand),
+                "is_letter": is_letter,
                 "sealing_key": name,
                 "wrapped": wrapped,
                 "sealed_answers": data_key.seal("{}", visitor.pk, "intake"),
@@ -168,26 +172,47 @@ class Intake(models.Model):
             now = self._locked()
             now._save(len(now.questionnaire.steps), now.answers())
 
+    def choose(self, *, is_letter: bool) -> None:
+        """To a letter instead of a chat, or the other way round; the answers stay."""
+        Intake.objects.filter(pk=self.pk).update(is_letter=is_letter)
+
     def start_conversation(self, line: ServiceLine) -> Conversation:
         """Hand answers, urgency and reasons over to chat, and forget them here.
 
         The caller asked whether the chat is open.
         """
+        return self._start(Conversation.start, line)
+
+    def start_letter(
+        self, line: ServiceLine, *, text: str, client_id: str, answer_by: str, address: str
+    ) -> Conversation:
+        """The same for a letter with these first words, which needs no open chat."""
+        return self._start(
+            Conversation.start_letter,
+            line,
+            text=text,
+            client_id=client_id,
+            answer_by=answer_by,
+            address=address,
+        )
+
+    def _start(
+        self, start: Callable[..., Conversation], line: ServiceLine, **more: Any
+    ) -> Conversation:
         with transaction.atomic():
             now = self._locked()
             assessment = now.assess()
-            told = Summary.of(now.questionnaire, now.answers(), assessment)
-            conversation = Conversation.start(
+            told = tell(
+                now.questionnaire.data, now.questionnaire.version, now.answers(), assessment
+            )
+            conversation = start(
                 visitor=now.visitor,
                 line=line,
                 urgency=assessment.urgency,
                 danger=assessment.danger,
                 intake=told.as_json(),
-                topic=told.topic,
-                topic_detail=told.topic_detail,
-                age_band=told.age_band,
-                region=told.region,
-                wishes=told.wishes,
+                **told.codes(),
+                **more,
             )
             Decision.keep(conversation, now.questionnaire, assessment)
             now.delete()
@@ -209,6 +234,49 @@ class Intake(models.Model):
         self.step = step
         self.sealed_answers = data_key.seal(json.dumps(answers), self.visitor_id, "intake")
         self.save(update_fields=["step", "sealed_answers"])
+
+
+class Decision(models.Model):
+    """How urgent a conversation was at its start, and by which rules of which version. No words: those
+    are sealed in the conversation."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, related_name="decision"
+    )
+    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
+    urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
+    danger = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
+    at = models.DateTimeField(default=timezone.now)
+
+    # Codes only: it stays for the figures when the words are erased.
+    goes_with_words = False
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.urgency}"
+
+    @classmethod
+    def keep(
+        cls,
+        conversation: Conversation,
+        questionnaire: Questionnaire,
+        assessment: rules.Assessment,
+    ) -> None:
+        """Store it once; who gets a live conversation back has its decision already."""
+        cls.objects.get_or_create(
+            conversation=conversation,
+            defaults={
+                "questionnaire": questionnaire,
+                "rules_version": rules.VERSION,
+                "urgency": assessment.urgency,
+                "danger": assessment.danger,
+                "reasons": list(assessment.holding),
+            },
+        )
 
 
 def forget_old(now: datetime) -> int:

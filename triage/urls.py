@@ -1,9 +1,10 @@
 from django.urls import path
 
-from triage import sites, views
+from triage import come_back, sites, views
 
 urlpatterns = [
     path("", views.visit, name="visit"),
+    path("terug/", come_back.come_back, name="come_back"),
     path("privacy/", views.privacy, name="privacy"),
     path("staff/sites/", sites.sites, name="sites"),
     path("staff/sites/new/", sites.site, name="new_site"),

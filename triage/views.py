@@ -6,107 +6,38 @@ Nothing here needs JavaScript.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from chat import queue, visit_page
+from chat import visit_page
 from chat.models import Conversation, Refused, Visitor
 from chat.reading import read_messages
-from chat.visits import (
-    drop_visit_cookie,
-    post_as_visitor,
-    same_origin,
-    set_visit_cookie,
-    visitor_of,
-)
-from institutions.models import Brand, Institution
-from roster.models import ServiceLine
-from roster.opening import Opening
-from triage import colours
+from chat.visits import drop_visit_cookie, post_as_visitor, same_origin, set_visit_cookie
+from institutions.models import Brand
+from triage import colours, letter_actions, letter_page
 from triage.forms import FeedbackForm, LanguageForm, PostForm, StepForm, StepNumberForm
 from triage.models import Intake, Stale
+from triage.visiting import (
+    ADDRESS,
+    BEGUN,
+    TEXTS,
+    Refusal,
+    Visit,
+    go_on,
+    language_of,
+    page,
+    retention_days,
+    visit_of,
+)
 
-ADDRESS = "/"
-# Where the first answer with a cookie leads; tells whether the browser kept it.
-BEGUN = "/?start=1"
 # The exit of pages that belong to no brand is in templates/visit.html.
 CLEAR_SITE_DATA = '"cache", "cookies", "storage"'
-
-TEXTS = {
-    "unknown": _("Dat begreep de site niet. Er is niets veranderd."),
-    "no_visit": _("Je bezoek is voorbij. Je kunt gewoon opnieuw beginnen."),
-    "no_cookie": _(
-        "Je browser onthoudt deze site niet. Daardoor kunnen we het gesprek niet bij je houden. "
-        "Zet cookies aan, of gebruik een andere browser."
-    ),
-    "stale": _("Je was al verder dan de pagina die je zag. Dit is waar je nu bent."),
-    "ended": _("Dit gesprek is al afgelopen."),
-    "still_busy": _("Je gesprek loopt nog. Stop het eerst als je opnieuw wilt beginnen."),
-}
-
-
-class Refusal(Exception):
-    """Show the page as it is now, with this text. `context` is for what somebody had typed."""
-
-    def __init__(self, text: object, status: int = 409, **context: Any) -> None:
-        super().__init__()
-        self.text = text
-        self.status = status
-        self.context = context
-
-
-@dataclass
-class Visit:
-    """What one request knows about the visit that it belongs to."""
-
-    request: HttpRequest
-    brand: Brand
-    visitor: Visitor | None
-    now: datetime
-
-    @cached_property
-    def line(self) -> ServiceLine | None:
-        return self.brand.lines.first()
-
-    @cached_property
-    def opening(self) -> Opening | None:
-        """None when this brand has no chat at all."""
-        return queue.opening_of(self.line, self.now) if self.line else None
-
-    @cached_property
-    def conversation(self) -> Conversation | None:
-        return self.visitor.conversation() if self.visitor else None
-
-    @property
-    def live(self) -> Conversation | None:
-        one = self.conversation
-        return one if one is not None and one.status in Conversation.LIVE else None
-
-    @property
-    def intake(self) -> Intake | None:
-        return Intake.objects.filter(visitor=self.visitor).first() if self.visitor else None
-
-    def needs_visitor(self) -> Visitor:
-        if self.visitor is None:
-            raise Refusal(TEXTS["no_visit"])
-        return self.visitor
-
-    def needs_intake(self) -> Intake:
-        self.needs_visitor()
-        intake = self.intake
-        if intake is None:
-            raise Refusal(TEXTS["stale"])
-        return intake
 
 
 @same_origin
@@ -140,42 +71,7 @@ def brand_css(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def visit_of(request: HttpRequest) -> Visit:
-    brand = Brand.objects.for_host(request.get_host())
-    if brand is None:
-        raise Http404
-    visitor = visitor_of(request)
-    if visitor is not None and visitor.brand_id != brand.pk:
-        brand = visitor.brand
-    return Visit(request, brand, visitor, timezone.now())
-
-
-def language_of(visitor: Visitor | None) -> str:
-    return visitor.language if visitor else settings.LANGUAGE_CODE
-
-
-def retention_days() -> int:
-    """Return how long a text may be kept at most: before a chat nobody knows whose it will be."""
-    longest = Institution.objects.filter(is_active=True).aggregate(Max("retention_days"))
-    return longest["retention_days__max"] or 30
-
-
 # --- Show: where is this visit? -----------------------------------------------------------------
-
-
-def page(here: Visit, template: str, status: int = 200, **context: Any) -> HttpResponse:
-    context |= {
-        "visitor": here.visitor,
-        "brand": here.brand,
-        "languages": settings.LANGUAGES,
-        "visit_language": translation.get_language(),
-    }
-    response = render(here.request, template, context, status=status)
-    # Also when something in front of us has other ideas: nothing of a visit stays in a cache.
-    response["Cache-Control"] = "no-store"
-    if here.visitor is None and settings.VISIT_COOKIE_NAME in here.request.COOKIES:
-        drop_visit_cookie(response)
-    return response
 
 
 def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
@@ -185,12 +81,15 @@ def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
     if intake := here.intake:
         return show_intake(here, intake, status, **context)
     if here.conversation:
+        if here.conversation.kind == Conversation.Kind.LETTER:
+            return letter_page.show_letter(here, here.conversation, status, **context)
         return show_ended(here, here.conversation, status, **context)
     return page(
         here,
         "triage/welcome.html",
         status,
         opening=here.opening,
+        has_letters=here.line is not None,
         days=retention_days(),
         **context,
     )
@@ -200,6 +99,9 @@ def show_intake(
     here: Visit, intake: Intake, status: int, form: StepForm | None = None, **context: Any
 ) -> HttpResponse:
     context["danger"] = intake.danger()
+    context["is_letter"] = intake.is_letter
+    if intake.is_done and intake.is_letter:
+        return letter_page.show_write(here, status, opening=here.opening, **context)
     if intake.is_done:
         return page(here, "triage/not_open.html", status, opening=here.opening, **context)
     language = str(translation.get_language())
@@ -252,6 +154,7 @@ def show_conversation(
         if name in context
     }
     context |= visit_page.context(conversation, here.now, **shown)
+    context["has_letter"] = here.letter is not None
     return page(here, "chat/visit_conversation.html", status, **context)
 
 
@@ -259,6 +162,7 @@ def show_ended(
     here: Visit, conversation: Conversation, status: int, **context: Any
 ) -> HttpResponse:
     """After a chat: how was it? After the queue: why it stopped."""
+    context["letter"] = here.letter
     if conversation.status == Conversation.Status.ABANDONED:
         change = conversation.changes.last()
         reason = change.reason if change else ""
@@ -296,18 +200,15 @@ def act(here: Visit) -> HttpResponse:
     return show(fresh, refusal.status, refusal=refusal.text, **refusal.context)
 
 
-def go_on() -> HttpResponse:
-    response = HttpResponseRedirect(ADDRESS)
-    response.status_code = 303
-    return response
-
-
 def start(here: Visit) -> HttpResponse:
     """Begin with the first question; after the last one, try again to get into the chat."""
     if here.live:
         return go_on()
     intake = here.intake
     if intake is not None:
+        if intake.is_letter:
+            intake.choose(is_letter=False)
+            intake = here.needs_intake()
         return start_conversation(here, intake) if intake.is_done else go_on()
     if here.conversation:
         raise Refusal(TEXTS["ended"])
@@ -325,7 +226,12 @@ def start(here: Visit) -> HttpResponse:
 
 
 def start_conversation(here: Visit, intake: Intake) -> HttpResponse:
-    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why."""
+    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why.
+
+    To a letter: the answers stay until it is sent.
+    """
+    if intake.is_letter:
+        return go_on()
     if here.line and here.opening and here.opening.admits:
         intake.start_conversation(here.line)
     return go_on()
@@ -495,4 +401,5 @@ ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
     "leave": leave,
     "feedback": feedback,
     "new": begin_anew,
+    **letter_actions.ACTIONS,
 }

@@ -48,6 +48,13 @@ class Institution(models.Model):
         blank=True,
     )
 
+    municipalities = models.JSONField(
+        _("gemeenten"),
+        default=list,
+        blank=True,
+        help_text=_("Jongeren uit deze gemeenten zijn even eerst voor deze instelling."),
+    )
+
     objects = InstitutionQuerySet.as_manager()
 
     class Meta:

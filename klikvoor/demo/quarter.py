@@ -14,6 +14,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
 from institutions.models import Institution, Membership, User
+from institutions.places import municipalities
 from klikvoor.demo import names
 from klikvoor.demo.people import Cast
 from klikvoor.demo.plan import SHARES, WEEK
@@ -113,8 +114,14 @@ def _bring_in(cast: Cast) -> Crowd:
     emails = {person.email for person in wanted}
     known = set(User.objects.filter(email__in=emails).values_list("email", flat=True))
     if emails - known:
+        codes = list(municipalities())
         Institution.objects.bulk_create(
-            (Institution(name=name) for name in names.INSTITUTIONS), ignore_conflicts=True
+            (
+                # Made-up places have real neighbours: each is there for a few municipalities.
+                Institution(name=name, municipalities=codes[number :: len(names.INSTITUTIONS)])
+                for number, name in enumerate(names.INSTITUTIONS)
+            ),
+            ignore_conflicts=True,
         )
         User.objects.bulk_create(
             User(

@@ -181,11 +181,13 @@ ADDRESSES: dict[str, Address] = {
         EVERYBODY, EVERYBODY, data=lambda world: {"action": "language", "language": "nl"}
     ),
     "privacy": Address(EVERYBODY),
+    "come_back": Address(EVERYBODY, EVERYBODY, data=lambda world: {"words": "geen code"}),
     "brand_css": Address(EVERYBODY),
     "sites": Address(PLATFORM),
     "new_site": Address(PLATFORM, PLATFORM),
     "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
     # chat
+    "queue_rules": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.pk}),
     "desk": Address(WORKER, WORKER),
     # Staff look; the platform opens and closes by hand.
     "today": Address(STAFF, PLATFORM),

@@ -5,7 +5,7 @@
  * open until the server answered; a refusal is told in it, with everything that was filled in.
  */
 
-import { fillTopic, REGISTRATION, registrationField } from "./desk_about.js";
+import { fillTopic, NEEDED, REGISTRATION, registrationField } from "./desk_about.js";
 import { byId, put, say, show, slot } from "./desk_dom.js";
 
 for (const dialog of document.querySelectorAll("dialog")) {
@@ -26,7 +26,7 @@ export function askDespite(text) {
 }
 
 /** One dialog with a form that gives an order about the selected conversation. */
-class VerbDialog {
+export class VerbDialog {
   constructor(id, run) {
     this.dialog = byId(id);
     this.form = this.dialog.querySelector("form");
@@ -150,7 +150,7 @@ export class CloseDialog extends VerbDialog {
 
   firstMissing() {
     const { reason } = this.form.elements;
-    const fields = REGISTRATION.map((name) => registrationField("close", name));
+    const fields = NEEDED.map((name) => registrationField("close", name));
     const missing = fields.filter((field) => !field.value);
     for (const field of fields) field.setAttribute("aria-invalid", String(!field.value));
     if (!this.isRegistering && !reason.value) missing.unshift(reason[0]);

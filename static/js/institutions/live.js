@@ -1,4 +1,5 @@
-// Keeps the page of today fresh: asks for the page again and swaps the parts that changed.
+// Keeps a page of staff fresh: asks for it again and swaps the parts (data-live) that changed. It says
+// so (#live-stale) when it cannot.
 //
 // Read by XMLHttpRequest as a document, because that parses HTML without running it and without a
 // string that trusted types would refuse.
@@ -6,7 +7,7 @@
 const EVERY_MS = 10_000;
 const PATIENCE_MS = 8_000;
 
-const stale = document.getElementById("today-stale");
+const stale = document.getElementById("live-stale");
 
 /** Return the page as it is on the server now, or null. */
 function readPage() {
