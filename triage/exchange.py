@@ -22,7 +22,6 @@ MAX_DEPTH = 12
 MAX_VALUES = 60_000
 WHOLE = re.compile(r"-?[0-9]{1,9}")
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 Way = tuple[str, ...]
 
@@ -37,9 +36,10 @@ class Unreadable(ValueError):
 
 def write(data: dict[str, Any], heading: str = "") -> str:
     """Return the file of this questionnaire. Reading it gives the same data."""
+    # The quicker dumper in C writes emoji as numbers.
     text = yaml.dump(
         data,
-        Dumper=DUMPER,
+        Dumper=yaml.SafeDumper,
         allow_unicode=True,
         sort_keys=False,
         width=100,

@@ -1,5 +1,6 @@
 """A questionnaire, and what differs between two of them, in words for a coordinator."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -195,9 +196,7 @@ def differences(before: Data, after: Data) -> list[Difference]:
     found += _order(before, after)
     for old, new in (
         (dict(_question_entries(before)), dict(_question_entries(after))),
-        _paired(_list_entries(before, "rule"), _list_entries(after, "rule")),
-        _paired(_list_entries(before, "words"), _list_entries(after, "words")),
-        _paired(_list_entries(before, "wish"), _list_entries(after, "wish")),
+        *(_paired(before, after, kind) for kind in parts.LISTS),
     ):
         found += _compare(old, new)
     if not found and before != after:
@@ -329,22 +328,31 @@ def _list_entries(data: Data, kind: str) -> list[Entry]:
     return entries
 
 
-def _paired(old: list[Entry], new: list[Entry]) -> tuple[dict[str, Entry], dict[str, Entry]]:
-    """Give parts without a name of their own one: the same parts first, then those with the same title."""
-    named: tuple[dict[str, Entry], dict[str, Entry]] = ({}, {})
-    left = list(new)
+def _paired(before: Data, after: Data, kind: str) -> tuple[dict[str, Entry], dict[str, Entry]]:
+    """Give parts without a name of their own one, by which they are compared: those of the same title
+    are one. What is the same in both is left out, whatever the questions around it say."""
+    olds = _with_entries(before, kind)
+    news = _with_entries(after, kind)
     rest = []
-    for entry in old:
-        if entry in left:
-            left.remove(entry)
-        else:
+    for raw, entry in olds:
+        twin = next((one for one in news if one[0] == raw), None)
+        if twin is None:
             rest.append(entry)
+        else:
+            news.remove(twin)
+    named: tuple[dict[str, Entry], dict[str, Entry]] = ({}, {})
+    left = [entry for _raw, entry in news]
     for number, entry in enumerate(rest):
         named[0][f"old {number}"] = entry
-        twin = next((one for one in left if one[0] == entry[0]), None)
-        if twin is not None:
-            left.remove(twin)
-            named[1][f"old {number}"] = twin
+        same_title = next((one for one in left if one[0] == entry[0]), None)
+        if same_title is not None:
+            left.remove(same_title)
+            named[1][f"old {number}"] = same_title
     for number, entry in enumerate(left):
         named[1][f"new {number}"] = entry
     return named
+
+
+def _with_entries(data: Data, kind: str) -> list[tuple[Data, Entry]]:
+    raw = parts.listed(copy.deepcopy(data), kind)
+    return list(zip(raw, _list_entries(data, kind), strict=True))

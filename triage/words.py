@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 # "Ik denk niet aan zelfmoord": a denial right before the phrase, with nothing between them but these
 # small words. Not further: "ik weet niet of ik nog wil leven" denies nothing.
@@ -28,6 +29,8 @@ def found_in(text: str, phrases: Sequence[str], exceptions: Sequence[str] = ()) 
     return list(dict.fromkeys(found))
 
 
+# Holds phrases of questionnaires only, nothing that anybody wrote.
+@lru_cache(maxsize=8192)
 def pattern(phrase: str) -> re.Pattern[str]:
     words = re.escape(plain(phrase.removesuffix("*")))
     return re.compile(rf"(?<!\w){words}" + ("" if phrase.endswith("*") else r"(?!\w)"))

@@ -39,7 +39,7 @@ def to(name: str, brand: Brand, fragment: str = "", **more: Any) -> HttpResponse
 def page(
     request: HttpRequest, name: str, brand: Brand, status: int = 200, **context: Any
 ) -> HttpResponse:
-    context |= {"brand": brand}
+    context |= {"brand": brand, "status": status}
     response = render(request, f"triage/editor/{name}.html", context, status=status)
     response["Cache-Control"] = "no-store"
     return response
