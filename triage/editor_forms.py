@@ -9,7 +9,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from chat import topics
 from chat.models import Conversation
@@ -18,7 +18,6 @@ from triage import parts, readable
 from triage.checking import KINDS, LANGUAGES, LEVELS, LONGEST, MOST, WITH_OPTIONS
 
 Data = dict[str, Any]
-LANGUAGE_NAMES = {"nl": gettext_lazy("Nederlands"), "en": gettext_lazy("Engels")}
 URGENCIES = [(code, Conversation.Urgency(code).label) for code in LEVELS[1:]]
 # The highest weight of an answer.
 HEAVIEST = 9
@@ -34,7 +33,7 @@ class WordedForm(forms.Form):
         super().__init__(*args, **options)
         worded = {
             f"{name}_{language}": forms.CharField(
-                label=f"{label} ({LANGUAGE_NAMES[language]})",
+                label=f"{label} ({readable.LANGUAGE_NAMES[language]})",
                 max_length=LONGEST["text"],
                 required=False,
                 widget=forms.Textarea(attrs={"rows": rows, "lang": language})
@@ -541,9 +540,3 @@ class ExampleForm(forms.Form):
     urgency = forms.ChoiceField(
         label=gettext_lazy("Zo urgent hoort het te zijn"), choices=Conversation.Urgency.choices
     )
-
-
-def remaining(problems: int) -> str:
-    return ngettext("Nog %(count)d ding te doen", "Nog %(count)d dingen te doen", problems) % {
-        "count": problems
-    }

@@ -161,6 +161,59 @@ def _words(data: Data, number: int, group: Data) -> Data:
     }
 
 
+# --- Where something is -------------------------------------------------------------------------
+
+FIELDS = {
+    "text": gettext_lazy("tekst"),
+    "help": gettext_lazy("uitleg"),
+    "reason": gettext_lazy("reden"),
+    "kind": gettext_lazy("soort"),
+    "code": gettext_lazy("code"),
+    "weight": gettext_lazy("gewicht"),
+    "topic": gettext_lazy("onderwerp"),
+    "phrases": gettext_lazy("woord"),
+    "except": gettext_lazy("uitzondering"),
+    "options": gettext_lazy("antwoord"),
+    "urgency": gettext_lazy("urgentie"),
+    "question": gettext_lazy("vraag"),
+    "name": gettext_lazy("naam"),
+    **dict.fromkeys(CONDITIONS, gettext_lazy("voorwaarde")),
+}
+LANGUAGE_NAMES = {"nl": gettext_lazy("Nederlands"), "en": gettext_lazy("Engels")}
+
+
+def where(way: str) -> str:
+    """The way to a field inside a part, in words: "antwoord 2, tekst (Engels)"."""
+    told: list[str] = []
+    for name in way.split("."):
+        if name.isdigit() and told:
+            told[-1] += f" {int(name) + 1}"
+        elif name in LANGUAGE_NAMES and told:
+            told[-1] += f" ({LANGUAGE_NAMES[name]})"
+        elif name in FIELDS:
+            told.append(str(FIELDS[name]))
+    return ", ".join(told)
+
+
+def part_name(data: Data, place: str) -> str:
+    """What the part at this place is called."""
+    first, *numbers = place.split(".")
+    found = [int(number) for number in numbers if number.isdigit()]
+    if first == "steps" and len(found) == 2:
+        question = data["steps"][found[0]]["questions"][found[1]]
+        return _("Vraag “%(title)s”") % {"title": title_of(question)}
+    if first == "steps" and found:
+        return _("Scherm %(n)s") % {"n": found[0] + 1}
+    told = outline(data)
+    if first == "rules" and found:
+        return _("Regel “%(title)s”") % told["rules"][found[0]]
+    if first == "words" and found:
+        return _("Woordenlijst “%(title)s”") % told["words"][found[0]]
+    if first == "routing" and found:
+        return _("Wens “%(name)s”") % told["wishes"][found[0]]
+    return _("De vragenlijst")
+
+
 # --- What differs -------------------------------------------------------------------------------
 
 

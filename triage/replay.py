@@ -22,6 +22,8 @@ from triage.models import Questionnaire
 from triage.readable import urgency_name
 
 DAYS = 90
+# The newest ones: somebody waits for the page. 5,000 take about two seconds.
+MOST = 10_000
 SMALL = 5
 HEAVY_FIRST = tuple(reversed(rules.LEVELS))
 
@@ -34,6 +36,11 @@ class Replay:
     moved: Counter[tuple[str, str]] = field(default_factory=Counter)
     erased: int = 0
     unknown: int = 0
+
+    @property
+    def is_cut(self) -> bool:
+        """Were there more than were looked at?"""
+        return self.counted + self.erased + self.unknown >= MOST
 
     @property
     def counted(self) -> int:
@@ -109,8 +116,8 @@ def replay(brand: Brand, data: dict[str, Any], now: datetime, days: int = DAYS) 
     found = Replay()
     rows = (
         Conversation.objects.filter(brand=brand, created_at__gte=now - timedelta(days=days))
-        .order_by()
-        .values_list("pk", "sealed_intake", "key__sealing_key", "key__wrapped")
+        .order_by("-created_at")
+        .values_list("pk", "sealed_intake", "key__sealing_key", "key__wrapped")[:MOST]
     )
     for pk, sealed, sealing_key, wrapped in rows.iterator(chunk_size=500):
         if wrapped is None:

@@ -1,5 +1,6 @@
 """The screens of coordinators for the questions of a site: what all of them share."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -8,7 +9,7 @@ from django.utils import translation
 
 from institutions.access import Staff
 from institutions.models import Brand
-from triage import parts
+from triage import parts, readable
 from triage.checking import Problem, Unsound, check
 from triage.drafts import QuestionnaireDraft
 
@@ -54,7 +55,16 @@ def problems_of(data: Any) -> list[Problem]:
     return []
 
 
-def problems_by_part(data: dict[str, Any]) -> dict[str, list[Problem]]:
+@dataclass(frozen=True)
+class ToldProblem:
+    """A problem in words: of which part, where in it, and what."""
+
+    part: str
+    where: str
+    text: str
+
+
+def problems_by_part(data: dict[str, Any]) -> dict[str, list[ToldProblem]]:
     """The problems of each part, by the name of its row on the page of the draft; "" for the rest."""
     rows = {
         f"steps.{s}.questions.{p}": f"question-{q['code']}" for s, p, q in parts.questions(data)
@@ -64,12 +74,18 @@ def problems_by_part(data: dict[str, Any]) -> dict[str, list[Problem]]:
     for kind in parts.LISTS:
         for number in range(len(parts.listed(data, kind))):
             rows[f"{'.'.join(parts.LISTS[kind])}.{number}"] = f"{kind}-{number}"
-    found: dict[str, list[Problem]] = {}
+    found: dict[str, list[ToldProblem]] = {}
     for problem in problems_of(data):
         way = problem.place.split(".")
         while way and ".".join(way) not in rows:
             way.pop()
-        found.setdefault(rows.get(".".join(way), ""), []).append(problem)
+        place = ".".join(way)
+        told = ToldProblem(
+            part=readable.part_name(data, place),
+            where=readable.where(problem.place[len(place) :].strip(".")),
+            text=problem.text,
+        )
+        found.setdefault(rows.get(place, ""), []).append(told)
     return found
 
 
