@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chat.models import Conversation
 
 # What triage sets when a conversation starts, beside urgency and answers.
-PRESET = ("topic", "region", "age_band", "wishes", "danger")
+PRESET = ("topic", "topic_detail", "region", "age_band", "wishes", "danger")
 # A letter may be longer than a line of a chat.
 MAX_LETTER = 10_000
 

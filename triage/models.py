@@ -11,15 +11,26 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, Visitor
-from institutions.models import Brand
+from institutions.models import Brand, User
 from institutions.sealing import DataKey
 from roster.models import ServiceLine
 from triage import rules
+from triage.drafts import QuestionnaireDraft, QuestionnaireExample
+from triage.told import tell
+
+__all__ = [
+    "Decision",
+    "Intake",
+    "Questionnaire",
+    "QuestionnaireDraft",
+    "QuestionnaireExample",
+    "Stale",
+    "default_data",
+    "forget_old",
+]
 
 DIRECTORY = Path(__file__).parent / "questionnaires"
 DEFAULT = "jongeren"
-# Workers read reasons and answers in the language of the service.
-DESK_LANGUAGE = "nl"
 # Answers of somebody who never came to chatting are gone after this.
 KEPT = timedelta(hours=24)
 
@@ -41,6 +52,9 @@ class Questionnaire(models.Model):
     version = models.PositiveIntegerField()
     data = models.JSONField()
     published_at = models.DateTimeField(default=timezone.now)
+    published_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", help_text="NULL: set up."
+    )
 
     class Meta:
         ordering = ["brand", "-version"]
@@ -54,7 +68,7 @@ class Questionnaire(models.Model):
         return f"{self.brand} {self.version}"
 
     @classmethod
-    def publish(cls, brand: Brand, data: dict[str, Any]) -> "Questionnaire":
+    def publish(cls, brand: Brand, data: dict[str, Any], by: User | None = None) -> "Questionnaire":
         """Make this the questionnaire of new visits. Publishing the same twice changes nothing."""
         rules.check(data)
         with transaction.atomic():
@@ -63,7 +77,7 @@ class Questionnaire(models.Model):
             if current and current.data == data:
                 return current
             version = current.version + 1 if current else 1
-            return cls.objects.create(brand=brand, version=version, data=data)
+            return cls.objects.create(brand=brand, version=version, data=data, published_by=by)
 
     @classmethod
     def publish_default(cls, brand: Brand) -> "Questionnaire":
@@ -122,16 +136,16 @@ class Intake(models.Model):
     def is_done(self) -> bool:
         return self.step >= len(self.questionnaire.steps)
 
-    def answers(self) -> dict[str, str]:
-        """Code of the question: code of the option, or own words."""
+    def answers(self) -> dict[str, rules.Answer]:
+        """Code of the question: code of the option, of several options, or own words."""
         data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
-        answers: dict[str, str] = json.loads(
+        answers: dict[str, rules.Answer] = json.loads(
             data_key.unseal(self.sealed_answers, self.visitor_id, "intake")
         )
         return answers
 
     def assess(self) -> rules.Assessment:
-        return rules.assess(self.questionnaire.data, self.answers(), DESK_LANGUAGE)
+        return rules.assess(self.questionnaire.data, self.answers())
 
     def danger(self, before: int | None = None) -> bool:
         """Do the answers point to danger? With `before`: did those to the earlier steps?"""
@@ -140,9 +154,9 @@ class Intake(models.Model):
             for step in self.questionnaire.steps[max(before, 0) :]:
                 for question in step["questions"]:
                     answers.pop(question["code"], None)
-        return rules.assess(self.questionnaire.data, answers, DESK_LANGUAGE).danger
+        return rules.assess(self.questionnaire.data, answers).danger
 
-    def answer(self, step: int, given: dict[str, str]) -> None:
+    def answer(self, step: int, given: dict[str, rules.Answer]) -> None:
         """Keep the answers of one step (without answers: skip it) and go to the next.
 
         The same answers to the step before are a double click and change nothing.
@@ -203,30 +217,21 @@ class Intake(models.Model):
         with transaction.atomic():
             now = self._locked()
             assessment = now.assess()
-            summary = {"reasons": assessment.reasons, "answers": now.summary()}
+            told = tell(
+                now.questionnaire.data, now.questionnaire.version, now.answers(), assessment
+            )
             conversation = start(
                 visitor=now.visitor,
                 line=line,
                 urgency=assessment.urgency,
-                intake=json.dumps(summary, ensure_ascii=False),
+                danger=assessment.danger,
+                intake=told.as_json(),
+                **told.codes(),
                 **more,
             )
+            Decision.keep(conversation, now.questionnaire, assessment)
             now.delete()
         return conversation
-
-    def summary(self) -> list[dict[str, str]]:
-        """What was answered, in sentences for the worker."""
-        answers = self.answers()
-        lines = []
-        for question in rules.questions(self.questionnaire.data):
-            given = answers.get(question["code"])
-            if given is None:
-                continue
-            for option in question.get("options", ()):
-                if option["code"] == given:
-                    given = option["text"][DESK_LANGUAGE]
-            lines.append({"question": question["text"][DESK_LANGUAGE], "answer": given})
-        return lines
 
     def _locked(self) -> "Intake":
         """The row as it is now, held until the transaction ends: two tabs come one by one."""
@@ -239,11 +244,54 @@ class Intake(models.Model):
         except Intake.DoesNotExist:
             raise Stale from None
 
-    def _save(self, step: int, answers: dict[str, str]) -> None:
+    def _save(self, step: int, answers: dict[str, rules.Answer]) -> None:
         data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
         self.step = step
         self.sealed_answers = data_key.seal(json.dumps(answers), self.visitor_id, "intake")
         self.save(update_fields=["step", "sealed_answers"])
+
+
+class Decision(models.Model):
+    """How urgent a conversation was at its start, and by which rules of which version. No words: those
+    are sealed in the conversation."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, related_name="decision"
+    )
+    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
+    urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
+    danger = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
+    at = models.DateTimeField(default=timezone.now)
+
+    # Codes only: it stays for the figures when the words are erased.
+    goes_with_words = False
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.urgency}"
+
+    @classmethod
+    def keep(
+        cls,
+        conversation: Conversation,
+        questionnaire: Questionnaire,
+        assessment: rules.Assessment,
+    ) -> None:
+        """Store it once; who gets a live conversation back has its decision already."""
+        cls.objects.get_or_create(
+            conversation=conversation,
+            defaults={
+                "questionnaire": questionnaire,
+                "rules_version": rules.VERSION,
+                "urgency": assessment.urgency,
+                "danger": assessment.danger,
+                "reasons": list(assessment.holding),
+            },
+        )
 
 
 def forget_old(now: datetime) -> int:

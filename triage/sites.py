@@ -66,6 +66,7 @@ class SiteForm(forms.ModelForm):
             "exit_url",
             "mail_sender",
             "mail_subject",
+            "institution",
             "is_default",
         )
         labels = {
@@ -74,6 +75,7 @@ class SiteForm(forms.ModelForm):
             "welcome": gettext_lazy("Eerste zin"),
             "mail_sender": gettext_lazy("Afzender van mail aan jongeren"),
             "mail_subject": gettext_lazy("Onderwerp van mail aan jongeren"),
+            "institution": gettext_lazy("Instelling die de vragen bijhoudt"),
             "is_default": gettext_lazy("Ook voor adressen die bij geen site horen"),
         }
         help_texts = {
@@ -84,11 +86,16 @@ class SiteForm(forms.ModelForm):
             "mail_subject": gettext_lazy(
                 "Wie de mail in een lijst ziet staan, mag niet zien waar het over gaat. Leeg: ‘Er staat een bericht voor je klaar’."
             ),
+            "institution": gettext_lazy(
+                "Haar coördinatoren mogen dan de vragen vooraf van deze site veranderen. Die van het "
+                "platform mogen dat altijd."
+            ),
             "is_default": "",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["institution"].empty_label = _("alleen het platform")  # type: ignore[attr-defined]
         if self.instance.pk:
             self.fields["line"].initial = self.instance.lines.first()
 

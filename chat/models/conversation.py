@@ -185,6 +185,7 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
     closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    topic_detail = models.CharField(max_length=16, blank=True, help_text="A subcategory.")
     # What triage tells the queue, in codes; the words are in `sealed_intake`.
     region = models.CharField(max_length=6, blank=True, help_text="CBS code of a municipality.")
     age_band = models.CharField(max_length=16, blank=True)
@@ -273,6 +274,7 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
         urgency: str = Urgency.NORMAL,
         intake: str = "",
         topic: str = "",
+        topic_detail: str = "",
         region: str = "",
         age_band: str = "",
         wishes: Iterable[str] = (),
@@ -300,6 +302,7 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
                 language=visitor.language,
                 urgency=urgency,
                 topic=topic,
+                topic_detail=topic_detail,
                 region=region,
                 age_band=age_band,
                 wishes=list(wishes),

@@ -43,12 +43,16 @@ def test_answers_give_an_urgency(answers: dict[str, str], urgency: str, danger: 
     assert bool(assessment.reasons) == (urgency != "normal")
 
 
+def reasons(assessment: rules.Assessment, language: str = "nl") -> list[str]:
+    return [reason.text[language] for reason in assessment.reasons]
+
+
 def test_a_weaker_reason_that_a_stronger_one_contains_is_not_said_as_well() -> None:
-    assert assess(safe="no").reasons == ("Zegt nu niet veilig te zijn",)
-    assert assess(safe="no", heavy="5").reasons == (
+    assert reasons(assess(safe="no")) == ["Zegt nu niet veilig te zijn"]
+    assert reasons(assess(safe="no", heavy="5")) == [
         "Zegt nu niet veilig te zijn",
         "Houdt het bijna niet vol",
-    )
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,13 +97,12 @@ def test_own_words_raise_the_urgency_unless_they_are_denied(words: str, urgency:
 
 def test_reasons_are_sentences_with_the_heaviest_first_and_each_once() -> None:
     assessment = assess(topic="violence", safe="no", heavy="5", words="hij slaat me, hij schopt me")
-    assert assessment.reasons == (
+    assert reasons(assessment) == [
         "Zegt nu niet veilig te zijn",
         "Geweld of weg van huis, en houdt het bijna niet vol",
         "Schrijft over geweld, misbruik of bedreiging",
-    )
-    english = rules.assess(DATA, {"safe": "no"}, "en")
-    assert english.reasons[0] == "Says not to be safe now"
+    ]
+    assert reasons(assess(safe="no"), "en")[0] == "Says not to be safe now"
 
 
 def test_an_unknown_answer_weighs_nothing() -> None:
@@ -129,7 +132,7 @@ def level(assessment: rules.Assessment) -> int:
 def test_a_heavier_answer_never_lowers_the_urgency(
     answers: dict[str, str], code: str, data: st.DataObject
 ) -> None:
-    weight = rules.weigh(DATA, answers).get(code, 0)
+    weight = max(rules.weigh(DATA, answers).get(code, [0]))
     heavier = data.draw(
         st.sampled_from(
             [

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chat.queue import opening_of
 from klikvoor.demo import keep_colleagues_present
+from klikvoor.demo.examples import bring_in_examples
 from klikvoor.demo.letters import bring_in_letters
 from klikvoor.demo.people import bring_in
 from klikvoor.demo.plan import make_plan
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             bring_in_letters(cast, now)
         bring_in_replies()
         Questionnaire.publish_default(cast.brand)
+        bring_in_examples(cast.brand)
         keep_colleagues_present(now)
         if options["verbosity"]:
             until = opening_of(cast.line, now).until
