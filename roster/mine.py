@@ -11,7 +11,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from institutions.access import Staff
 from institutions.models import Institution, Membership, User
-from roster.leanings import Leanings
+from roster.availability import Said, said_by
 from roster.models import (
     Availability,
     ConsultationHour,
@@ -74,8 +74,9 @@ def my_duties(staff: Staff, now: datetime) -> list[MyDuty]:
         .filter(duty__in=duties)
         .select_related("to_worker", "claimed_by")
     }
-    leanings = Leanings.of(staff.user, duties[0].start, duties[-1].end)
-    return [my_duty(duty, live.get(duty.pk), leanings, now) for duty in duties]
+    me = staff.user.pk
+    said = said_by([me], duties[0].start, duties[-1].end)[me]
+    return [my_duty(duty, live.get(duty.pk), said, now) for duty in duties]
 
 
 def away(staff: Staff, now: datetime) -> list[Duty]:
@@ -90,14 +91,14 @@ def away(staff: Staff, now: datetime) -> list[Duty]:
     )
 
 
-def my_duty(duty: Duty, request: CoverRequest | None, leanings: Leanings, now: datetime) -> MyDuty:
+def my_duty(duty: Duty, request: CoverRequest | None, said: Said, now: datetime) -> MyDuty:
     until = duty.start - timedelta(hours=duty.hour.line.release_hours)
     return MyDuty(
         duty=duty,
         request=request,
         is_now=duty.start <= now,
         is_soon=duty.start - now < SOON,
-        is_absent=leanings.is_absent(duty.hour),
+        is_absent=said.is_absent(duty.hour),
         release_until=until if now <= until else None,
         can_ask=request is None and duty.status == Duty.Status.CONFIRMED and duty.start > now,
     )
@@ -177,7 +178,7 @@ def _possible(
     me = staff.user.pk
     institutions = institutions_of(staff)
     kinds = Qualification.of([me])
-    leanings = Leanings.of(staff.user, now, until + timedelta(days=1))
+    said = said_by([me], now, until + timedelta(days=1))[me]
     around = timedelta(days=2)
     busy = list(
         Duty.objects.active()
@@ -192,7 +193,7 @@ def _possible(
             employers={me: tuple(staff.worker_of)},
             kinds=kinds,
             busy={me: busy},
-            absent=frozenset({me} if leanings.is_absent(hour) else ()),
+            absent=frozenset({me} if said.is_absent(hour) else ()),
             hour_id=hour.pk,
         )
         start = max(now, hour.start)
@@ -216,7 +217,7 @@ def _possible(
                         seat.owed_by_id in staff.worker_of and fitness.can(me, seat.needs)
                         for seat in free
                     ),
-                    leaning=leanings.about(hour),
+                    leaning=said.about(hour.start, hour.end),
                 )
             )
     return found
@@ -284,7 +285,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
     institutions = institutions_of(staff)
     kinds = Qualification.of([me.pk])
     last = max(one.duty.end for one in requests)
-    leanings = Leanings.of(me, now, last)
+    said = said_by([me.pk], now, last)[me.pk]
     around = timedelta(days=2)
     own = list(Duty.objects.active().filter(worker=me).overlapping(now - around, last + around))
     found = []
@@ -307,7 +308,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
             employers={me.pk: tuple(staff.worker_of)},
             kinds=kinds,
             busy={me.pk: [(d.hour_id, d.start, d.end) for d in own if d.pk not in gone]},
-            absent=frozenset({me.pk} if leanings.is_absent(hour) else ()),
+            absent=frozenset({me.pk} if said.is_absent(hour) else ()),
             hour_id=hour.pk,
         )
         may = [i for i in institutions if not fitness.obstacle(me.pk, i.pk, start, end)]
@@ -325,7 +326,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
                     end=end,
                     institutions=may,
                     offers=offers,
-                    leaning=leanings.about(hour),
+                    leaning=said.about(hour.start, hour.end),
                 )
             )
     return sorted(found, key=lambda item: not item.is_for_me)

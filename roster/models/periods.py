@@ -311,7 +311,22 @@ class RosterPeriod(Moving):
             raise RosterRefused("unmeasured")
         if duties.filter(hours_entry__state="claimed").exists():
             raise RosterRefused("claims")
-        self._move(self.State.SETTLED, by=by, now=now)
+        with transaction.atomic():
+            self._charge_what_is_left()
+            self._move(self.State.SETTLED, by=by, now=now)
+
+    def _charge_what_is_left(self) -> None:
+        """Post what is owed of hours that the clock did not come to yet; later it may not."""
+        from roster.models.ledger import LedgerEntry
+        from roster.models.worked import HoursEntry
+
+        if not self.shares.exists():
+            return
+        posted = LedgerEntry.objects.filter(period=self, kind=LedgerEntry.Kind.OBLIGATION)
+        charged = set(posted.values_list("source", flat=True))
+        for hour in self.hours.planned().order_by("start", "pk"):
+            if f"hour:{hour.pk}" not in charged:
+                HoursEntry.settle(hour)
 
 
 def _span(duty: Duty) -> Span:
