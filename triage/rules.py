@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from triage.checking import LEVELS, Problem, Unsound, check
-from triage.words import found_in
+from triage.words import Text, found_in
 
 __all__ = ["LEVELS", "Answers", "Assessment", "Problem", "Reason", "Unsound", "assess", "check"]
 
@@ -66,11 +66,10 @@ def assess(data: Mapping[str, Any], answers: Answers) -> Assessment:
         if holds(rule, answers, weights)
     ]
     written = []
+    texts = {code: Text(text) for code, text in answers.items() if isinstance(text, str)}
     for number, group in enumerate(data["words"]):
-        own_words = answers.get(group["question"], "")
-        if isinstance(own_words, str) and (
-            found := found_in(own_words, group["phrases"], group.get("except", ()))
-        ):
+        text = texts.get(group["question"])
+        if text and (found := found_in(text, group["phrases"], group.get("except", ()))):
             written.append(reason_of(f"words.{number}", group, found))
     # "Not sure whether safe" holds as well wherever "not safe" does: the worker reads the stronger.
     said = [

@@ -9,5 +9,6 @@ urlpatterns = [
     path("staff/sites/", sites.sites, name="sites"),
     path("staff/sites/new/", sites.site, name="new_site"),
     path("staff/sites/<int:pk>/", sites.site, name="site"),
+    path("places.json", views.places_json, name="places"),
     path("brand.css", views.brand_css, name="brand_css"),
 ]
