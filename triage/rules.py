@@ -165,5 +165,3 @@ def wishes(data: Mapping[str, Any], answers: Answers) -> list[str]:
         if holds(one, answers, weights)
     ]
     return list(dict.fromkeys(found))
-
-
