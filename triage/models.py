@@ -11,11 +11,23 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, Visitor
-from institutions.models import Brand
+from institutions.models import Brand, User
 from institutions.sealing import DataKey
 from roster.models import ServiceLine
 from triage import rules
+from triage.drafts import QuestionnaireDraft, QuestionnaireExample
 from triage.told import tell
+
+__all__ = [
+    "Decision",
+    "Intake",
+    "Questionnaire",
+    "QuestionnaireDraft",
+    "QuestionnaireExample",
+    "Stale",
+    "default_data",
+    "forget_old",
+]
 
 DIRECTORY = Path(__file__).parent / "questionnaires"
 DEFAULT = "jongeren"
@@ -40,6 +52,9 @@ class Questionnaire(models.Model):
     version = models.PositiveIntegerField()
     data = models.JSONField()
     published_at = models.DateTimeField(default=timezone.now)
+    published_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", help_text="NULL: set up."
+    )
 
     class Meta:
         ordering = ["brand", "-version"]
@@ -53,7 +68,7 @@ class Questionnaire(models.Model):
         return f"{self.brand} {self.version}"
 
     @classmethod
-    def publish(cls, brand: Brand, data: dict[str, Any]) -> "Questionnaire":
+    def publish(cls, brand: Brand, data: dict[str, Any], by: User | None = None) -> "Questionnaire":
         """Make this the questionnaire of new visits. Publishing the same twice changes nothing."""
         rules.check(data)
         with transaction.atomic():
@@ -62,7 +77,7 @@ class Questionnaire(models.Model):
             if current and current.data == data:
                 return current
             version = current.version + 1 if current else 1
-            return cls.objects.create(brand=brand, version=version, data=data)
+            return cls.objects.create(brand=brand, version=version, data=data, published_by=by)
 
     @classmethod
     def publish_default(cls, brand: Brand) -> "Questionnaire":

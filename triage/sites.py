@@ -57,20 +57,35 @@ class SiteForm(forms.ModelForm):
 
     class Meta:
         model = Brand
-        fields = ("name", "host", "neutral_title", "welcome", "accent", "exit_url", "is_default")
+        fields = (
+            "name",
+            "host",
+            "neutral_title",
+            "welcome",
+            "accent",
+            "exit_url",
+            "institution",
+            "is_default",
+        )
         labels = {
             "name": gettext_lazy("Naam"),
             "neutral_title": gettext_lazy("Naam van het tabblad"),
             "welcome": gettext_lazy("Eerste zin"),
+            "institution": gettext_lazy("Instelling die de vragen bijhoudt"),
             "is_default": gettext_lazy("Ook voor adressen die bij geen site horen"),
         }
         help_texts = {
             "neutral_title": gettext_lazy("Wie meekijkt mag niet zien wat voor pagina dit is."),
+            "institution": gettext_lazy(
+                "Haar coördinatoren mogen dan de vragen vooraf van deze site veranderen. Die van het "
+                "platform mogen dat altijd."
+            ),
             "is_default": "",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["institution"].empty_label = _("alleen het platform")  # type: ignore[attr-defined]
         if self.instance.pk:
             self.fields["line"].initial = self.instance.lines.first()
 

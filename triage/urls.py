@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from triage import come_back, sites, views
 
@@ -9,6 +9,7 @@ urlpatterns = [
     path("staff/sites/", sites.sites, name="sites"),
     path("staff/sites/new/", sites.site, name="new_site"),
     path("staff/sites/<int:pk>/", sites.site, name="site"),
+    path("staff/questions/", include("triage.editor_urls")),
     path("places.json", views.places_json, name="places"),
     path("brand.css", views.brand_css, name="brand_css"),
 ]

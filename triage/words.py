@@ -132,6 +132,8 @@ class Text:
     def __init__(self, written: str) -> None:
         self.written = written
         self.words = read(written)
+        # What lists found in it: another version of a questionnaire mostly has the same ones.
+        self.found: dict[tuple[tuple[str, ...], tuple[str, ...]], list[str]] = {}
 
     def quote(self, first: int, last: int) -> str:
         return " ".join(self.written[self.words[first].start : self.words[last].end].split())
@@ -259,13 +261,20 @@ def listed(phrases: tuple[str, ...]) -> List:
 def found_in(text: str | Text, phrases: Sequence[str], exceptions: Sequence[str] = ()) -> list[str]:
     """Return what the text says of these phrases, as it was written, each once, in order."""
     text = Text(text) if isinstance(text, str) else text
+    asked = (tuple(phrases), tuple(exceptions))
+    if asked not in text.found:
+        text.found[asked] = _found_in(text, *asked)
+    return text.found[asked]
+
+
+def _found_in(text: Text, phrases: tuple[str, ...], exceptions: tuple[str, ...]) -> list[str]:
     words = text.words
-    said = list(listed(tuple(phrases)).spans(words))
+    said = list(listed(phrases).spans(words))
     if not said:
         return []
     excepted = [
         (first, last)
-        for first, last, _one in listed(tuple(exceptions)).spans(words)
+        for first, last, _one in listed(exceptions).spans(words)
         # What is on another line takes nothing away.
         if not any(word.mark for word in words[first:last])
     ]

@@ -49,6 +49,12 @@ SETTINGS = {
     "institution": _("instelling"),
     "site": _("site"),
     "reply": _("snel antwoord"),
+    "questions_started": _("concept van de vragen vooraf begonnen"),
+    "questions_imported": _("vragen vooraf uit een bestand gehaald"),
+    "questions_changed": _("concept van de vragen vooraf veranderd"),
+    "questions_discarded": _("concept van de vragen vooraf weggegooid"),
+    "questions_published": _("vragen vooraf gepubliceerd"),
+    "questions_example": _("voorbeeld bij de vragen vooraf veranderd"),
     "queue": _("wachtrij"),
 }
 URGENCIES = {"normal": _("gewoon"), "soon": _("liefst snel"), "now": _("nu hulp nodig")}

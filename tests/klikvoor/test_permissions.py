@@ -29,6 +29,7 @@ from tests.people import (
     sign_in,
     visit_cookie,
 )
+from triage.models import Questionnaire, QuestionnaireDraft
 
 # Anna holds the visitor's chat, Bilal is her colleague, Carla a stranger. Edith and Greta coordinate
 # Zuid and Maas, Dirk the platform. Hugo is a worker who was disabled after he signed in, Ines one
@@ -175,6 +176,27 @@ def nothing(world: World) -> dict[str, Any]:
     return {"pk": 10**6}
 
 
+# The questions of a site that no institution keeps.
+OF_SITE = row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa")
+
+
+def site(world: World) -> dict[str, Any]:
+    return {"pk": world.line.brands.get().pk}
+
+
+def versioned(world: World) -> dict[str, Any]:
+    return {**site(world), "number": Questionnaire.current(world.line.brands.get()).version}
+
+
+def drafted(world: World) -> dict[str, Any]:
+    """The same site, with a draft."""
+    brand = world.line.brands.get()
+    if not QuestionnaireDraft.objects.filter(brand=brand).exists():
+        by = rights_of(world.staff["dirk"])
+        QuestionnaireDraft.start(brand, by, Questionnaire.current(brand).data, from_version=1)
+    return site(world)
+
+
 ADDRESSES: dict[str, Address] = {
     # triage
     "visit": Address(
@@ -187,6 +209,32 @@ ADDRESSES: dict[str, Address] = {
     "sites": Address(PLATFORM),
     "new_site": Address(PLATFORM, PLATFORM),
     "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
+    # A coordinator of other sites does not hear which there are.
+    "questions": Address(COORDINATOR),
+    "questions_of": Address(OF_SITE, kwargs=site),
+    "questions_version": Address(OF_SITE, kwargs=versioned),
+    "questions_export": Address(OF_SITE, kwargs=versioned),
+    "questions_start": Address(NOT_LIKE_THIS, OF_SITE, kwargs=site),
+    "questions_discard": Address(NOT_LIKE_THIS, OF_SITE, kwargs=drafted),
+    "questions_import": Address(OF_SITE, OF_SITE, kwargs=site),
+    "questions_try": Address(OF_SITE, OF_SITE, kwargs=drafted),
+    "questions_forget_example": Address(
+        NOT_LIKE_THIS,
+        OF_SITE | {"dirk": "hidden"},
+        kwargs=lambda world: {**site(world), "example": 10**6},
+    ),
+    "questions_draft": Address(
+        OF_SITE, OF_SITE, kwargs=drafted, data=lambda world: {"deed": "name", "name": "x"}
+    ),
+    "questions_export_draft": Address(OF_SITE, kwargs=drafted),
+    "questions_differences": Address(OF_SITE, kwargs=drafted),
+    "questions_publish": Address(OF_SITE, OF_SITE, kwargs=drafted),
+    "questions_new_part": Address(
+        OF_SITE, OF_SITE, kwargs=lambda world: {**drafted(world), "kind": "rule"}
+    ),
+    "questions_part": Address(
+        OF_SITE, OF_SITE, kwargs=lambda world: {**drafted(world), "kind": "rule", "key": "0"}
+    ),
     # chat
     "queue_rules": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.pk}),
     "desk": Address(WORKER, WORKER),

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from chat.queue import opening_of
 from klikvoor.demo import keep_colleagues_present
+from klikvoor.demo.examples import bring_in_examples
 from klikvoor.demo.people import bring_in
 from klikvoor.demo.plan import make_plan
 from klikvoor.demo.quarter import fill_quarter
@@ -37,6 +38,7 @@ class Command(BaseCommand):
         make_plan(cast, now)
         bring_in_replies()
         Questionnaire.publish_default(cast.brand)
+        bring_in_examples(cast.brand)
         keep_colleagues_present(now)
         if options["verbosity"]:
             until = opening_of(cast.line, now).until
