@@ -156,7 +156,7 @@ class Intake(models.Model):
                     answers.pop(question["code"], None)
         return rules.assess(self.questionnaire.data, answers).danger
 
-    def answer(self, step: int, given: dict[str, rules.Answer]) -> None:
+    def answer(self, step: int, given: rules.Answers) -> None:
         """Keep the answers of one step (without answers: skip it) and go to the next.
 
         The same answers to the step before are a double click and change nothing.
@@ -165,7 +165,7 @@ class Intake(models.Model):
             now = self._locked()
             answers = now.answers()
             codes = [question["code"] for question in now.questionnaire.steps[step]["questions"]]
-            if step == now.step - 1 and given == {
+            if step == now.step - 1 and dict(given) == {
                 code: answers[code] for code in codes if code in answers
             }:
                 return
@@ -173,19 +173,22 @@ class Intake(models.Model):
                 raise Stale
             for code in codes:
                 answers.pop(code, None)
-            now._save(step + 1, answers | given)
+            now._save(step + 1, answers | dict(given))
 
-    def back(self, step: int) -> None:
+    def back(self, step: int, given: rules.Answers | None = None) -> None:
+        """To the step before. What is filled in here is kept; without anything filled in, what was."""
         with transaction.atomic():
             now = self._locked()
             if step != now.step:
                 raise Stale
-            now._save(max(0, step - 1), now.answers())
+            now._save(max(0, step - 1), now.answers() | dict(given or {}))
 
-    def skip_rest(self) -> None:
+    def skip_rest(self, step: int | None = None, given: rules.Answers | None = None) -> None:
+        """To the end. What is filled in at this step is kept."""
         with transaction.atomic():
             now = self._locked()
-            now._save(len(now.questionnaire.steps), now.answers())
+            more = dict(given or {}) if step == now.step else {}
+            now._save(len(now.questionnaire.steps), now.answers() | more)
 
     def choose(self, *, is_letter: bool) -> None:
         """To a letter instead of a chat, or the other way round; the answers stay."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from triage.checking import LEVELS, Problem, Unsound, check
-from triage.words import found_in
+from triage.words import Text, found_in
 
 __all__ = ["LEVELS", "Answers", "Assessment", "Problem", "Reason", "Unsound", "assess", "check"]
 
@@ -57,8 +57,10 @@ class Assessment:
     holding: tuple[str, ...] = ()
 
 
-def assess(data: Mapping[str, Any], answers: Answers) -> Assessment:
-    """Weigh answers by the data's rules."""
+def assess(
+    data: Mapping[str, Any], answers: Answers, texts: Mapping[str, Text] | None = None
+) -> Assessment:
+    """Weigh answers by the data's rules. Who asks twice may give the answers as `texts_of` has them."""
     weights = weigh(data, answers)
     holding = [
         (f"rules.{number}", rule)
@@ -66,11 +68,10 @@ def assess(data: Mapping[str, Any], answers: Answers) -> Assessment:
         if holds(rule, answers, weights)
     ]
     written = []
+    texts = texts_of(answers) if texts is None else texts
     for number, group in enumerate(data["words"]):
-        own_words = answers.get(group["question"], "")
-        if isinstance(own_words, str) and (
-            found := found_in(own_words, group["phrases"], group.get("except", ()))
-        ):
+        text = texts.get(group["question"])
+        if text and (found := found_in(text, group["phrases"], group.get("except", ()))):
             written.append(reason_of(f"words.{number}", group, found))
     # "Not sure whether safe" holds as well wherever "not safe" does: the worker reads the stronger.
     said = [
@@ -90,6 +91,10 @@ def assess(data: Mapping[str, Any], answers: Answers) -> Assessment:
         danger=any(one.danger for one in found_rules),
         holding=tuple(one.code for one in found_rules),
     )
+
+
+def texts_of(answers: Answers) -> dict[str, Text]:
+    return {code: Text(text) for code, text in answers.items() if isinstance(text, str)}
 
 
 def reason_of(code: str, rule: Mapping[str, Any], found: Sequence[str] = ()) -> Reason:

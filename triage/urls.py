@@ -10,5 +10,6 @@ urlpatterns = [
     path("staff/sites/new/", sites.site, name="new_site"),
     path("staff/sites/<int:pk>/", sites.site, name="site"),
     path("staff/questions/", include("triage.editor_urls")),
+    path("places.json", views.places_json, name="places"),
     path("brand.css", views.brand_css, name="brand_css"),
 ]

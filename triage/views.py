@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chat import visit_page
@@ -20,9 +21,11 @@ from chat.models import Conversation, Refused, Visitor
 from chat.reading import read_messages
 from chat.visits import drop_visit_cookie, post_as_visitor, same_origin, set_visit_cookie
 from institutions.models import Brand
-from triage import colours, letter_actions, letter_page
-from triage.forms import FeedbackForm, LanguageForm, PostForm, StepForm, StepNumberForm
+from institutions.places import Found, municipalities, name_of, places, postcodes
+from triage import colours, letter_actions, letter_page, rules
+from triage.forms import FeedbackForm, LanguageForm, Place, PostForm, StepForm, StepNumberForm
 from triage.models import Intake, Stale
+from triage.told import UNSAID
 from triage.visiting import (
     ADDRESS,
     BEGUN,
@@ -71,6 +74,23 @@ def brand_css(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@gzip_page
+@require_safe
+def places_json(request: HttpRequest) -> HttpResponse:
+    """Names and postcodes of the whole country, for the field that searches in them as one types."""
+    data = {
+        "municipalities": municipalities(),
+        "names": [[name, code] for name, codes in places() for code in codes],
+        # Those that lead to one; for the others the page asks which it is.
+        "postcodes": [
+            [first, last, codes[0]] for first, last, codes in postcodes() if len(codes) == 1
+        ],
+    }
+    response = JsonResponse(data, json_dumps_params={"separators": (",", ":")})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
 # --- Show: where is this visit? -----------------------------------------------------------------
 
 
@@ -104,24 +124,10 @@ def show_intake(
         return letter_page.show_write(here, status, opening=here.opening, **context)
     if intake.is_done:
         return page(here, "triage/not_open.html", status, opening=here.opening, **context)
-    language = str(translation.get_language())
     step = intake.questionnaire.steps[intake.step]
     answers = intake.answers()
-    questions = [
-        {
-            "code": question["code"],
-            "kind": question["kind"],
-            "text": question["text"][language],
-            "help": question.get("help", {}).get(language, ""),
-            "given": given(form, question["code"], answers),
-            "errors": form.errors.get(question["code"], []) if form else [],
-            "options": [
-                {"code": option["code"], "text": option["text"][language]}
-                for option in question.get("options", ())
-            ],
-        }
-        for question in step["questions"]
-    ]
+    language = str(translation.get_language())
+    questions = [shown(question, language, form, answers) for question in step["questions"]]
     return page(
         here,
         "triage/question.html",
@@ -130,6 +136,7 @@ def show_intake(
         is_new_danger=context["danger"] and not intake.danger(before=intake.step - 1),
         questions=questions,
         errors=form.non_field_errors() if form else [],
+        has_place=any(question["kind"] == "place" for question in questions),
         step=intake.step,
         number=intake.step + 1,
         count=len(intake.questionnaire.steps),
@@ -138,9 +145,57 @@ def show_intake(
     )
 
 
-def given(form: StepForm | None, code: str, answers: dict[str, str]) -> str:
-    """What somebody just sent, right or wrong; else what they answered before."""
-    return str(form.data.get(code, "")) if form else answers.get(code, "")
+def shown(
+    question: dict[str, Any], language: str, form: StepForm | None, answers: rules.Answers
+) -> dict[str, Any]:
+    """A question with what somebody just sent, right or wrong; else with what they answered before."""
+    code = question["code"]
+    given = form.given(code) if form else answers.get(code, "")
+    question = {
+        "code": code,
+        "kind": question["kind"],
+        "text": question["text"][language],
+        "help": question.get("help", {}).get(language, ""),
+        "given": given,
+        "errors": form.errors.get(code, []) if form else [],
+        "options": [
+            {
+                "code": option["code"],
+                "text": option["text"][language],
+                "is_chosen": option["code"] in rules.several(given),
+            }
+            for option in question.get("options", ())
+        ]
+        if "options" in question
+        else [],
+    }
+    if question["kind"] == "place":
+        question |= place(code, form, given)
+    return question
+
+
+def place(code: str, form: StepForm | None, given: Any) -> dict[str, Any]:
+    """What the question for a place shows: what was typed, and what that may be."""
+    if form is None:
+        chosen = str(given)
+        name = name_of(chosen) if chosen and chosen != UNSAID else ""
+        return {"typed": name, "seen": name, "chosen": chosen, "found": []}
+    choice, typed, _seen = given
+    field = form.fields[code]
+    found = field.choices if isinstance(field, Place) else []
+    return {"typed": typed, "seen": typed, "chosen": choice, "found": labelled(found)}
+
+
+def labelled(found: list[Found]) -> list[dict[str, str]]:
+    """Places with the municipality that they are in."""
+    texts = []
+    for one in found:
+        text = name_of(one.code)
+        if one.name:
+            named = _("%(place)s (gemeente %(municipality)s)")
+            text = named % {"place": one.name, "municipality": text}
+        texts.append({"code": one.code, "text": text})
+    return texts
 
 
 def show_conversation(
@@ -262,7 +317,7 @@ def skip(here: Visit) -> HttpResponse:
     return answered(here, intake, step, {})
 
 
-def answered(here: Visit, intake: Intake, step: int, answers: dict[str, str]) -> HttpResponse:
+def answered(here: Visit, intake: Intake, step: int, answers: rules.Answers) -> HttpResponse:
     intake.answer(step, answers)
     intake = here.needs_intake()
     return start_conversation(here, intake) if intake.is_done else go_on()
@@ -271,13 +326,25 @@ def answered(here: Visit, intake: Intake, step: int, answers: dict[str, str]) ->
 def skip_all(here: Visit) -> HttpResponse:
     if here.live:
         return go_on()
-    here.needs_intake().skip_rest()
+    intake = here.needs_intake()
+    intake.skip_rest(intake.step, filled_in(here, intake, intake.step))
     return start_conversation(here, here.needs_intake())
 
 
 def back(here: Visit) -> HttpResponse:
-    here.needs_intake().back(step_number(here))
+    intake = here.needs_intake()
+    step = step_number(here)
+    intake.back(step, filled_in(here, intake, step))
     return go_on()
+
+
+def filled_in(here: Visit, intake: Intake, step: int) -> rules.Answers:
+    """What was filled in on a page that was left another way than by answering; not what is wrong."""
+    if step >= len(intake.questionnaire.steps) or here.request.POST.get("step") != str(step):
+        return {}
+    form = StepForm(intake.questionnaire.steps[step], here.request.POST)
+    form.is_valid()
+    return {code: value for code, value in form.cleaned_data.items() if value}
 
 
 def step_number(here: Visit) -> int:

@@ -225,6 +225,7 @@ ADDRESSES: dict[str, Address] = {
     "privacy": Address(EVERYBODY),
     "come_back": Address(EVERYBODY, EVERYBODY, data=lambda world: {"words": "geen code"}),
     "brand_css": Address(EVERYBODY),
+    "places": Address(EVERYBODY),
     "sites": Address(PLATFORM),
     "new_site": Address(PLATFORM, PLATFORM),
     "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
