@@ -212,8 +212,12 @@ DUTCH = re.compile(
     r"|vandaag|verder|voor|wachtrij|wachtwoord|werkplek|wordt|zijn)\b",
     re.IGNORECASE,
 )
-# Random letters: pictures, and what passkeys are asked; and an address that has a Dutch name.
-NOISE = re.compile(r'href="/terug/"|data:image[^"]*|<script id="passkey-options".*?</script>', re.DOTALL)
+# Random letters: pictures, and what passkeys are asked. An address that has a Dutch name, and
+# what says itself that it is Dutch: a coordinator reads the questions in each language.
+NOISE = re.compile(
+    r'href="/terug/"|<(p|span) lang="nl">.*?</\1>|data:image[^"]*|<script id="passkey-options".*?</script>',
+    re.DOTALL,
+)
 
 
 @pytest.fixture(scope="module")
