@@ -48,11 +48,10 @@ test: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## All tests: in brow
 
 check: lint test ## Everything that CI asks: lint, then test
 
-# Two at a time, each with servers and a browser of its own.
 test-browser: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
 	@scripts/chromium.sh
 	@echo "Tests in browsers"
-	@$(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile $(or $(TESTS),tests/browser)
+	@$(BIN)/python -m pytest -q $(or $(TESTS),tests/browser)
 
 test-sqlite: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
 	@echo "Tests on SQLite"

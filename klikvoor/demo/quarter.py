@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from institutions.models import Institution, Membership, User
+from institutions.models import Institution, Membership, StaffMail, User
 from institutions.places import municipalities
 from klikvoor.demo import names
 from klikvoor.demo.people import Cast
@@ -223,6 +223,8 @@ def _open_period(
     deal(period, cast.coordinator, now=to_utc(period.first_date, time(), cast.line.zone))
     if period.state == RosterPeriod.State.DRAFT:
         period.open_signup(cast.coordinator)
+        # That they may choose was told long ago.
+        StaffMail.objects.filter(kind="signup_opened", sent_at=None).delete()
     if not period.is_public:
         # Before anybody is in it: publishing writes a mail to whoever is.
         period.publish(cast.coordinator, now=now)
