@@ -215,7 +215,7 @@ DUTCH = re.compile(
 # Random letters: pictures, and what passkeys are asked. An address that has a Dutch name, and
 # what says itself that it is Dutch: a coordinator reads the questions in each language.
 NOISE = re.compile(
-    r'href="/terug/"|<(p|span) lang="nl">.*?</\1>|data:image[^"]*|<script id="passkey-options".*?</script>',
+    r'href="/terug/"|<(p|span|li|div|dd|textarea)\b[^>]*\blang="nl"[^>]*>.*?</\1>|<input\b[^>]*\blang="nl"[^>]*>|data:image[^"]*|<script id="passkey-options".*?</script>',
     re.DOTALL,
 )
 
@@ -331,8 +331,17 @@ def test_the_exit_is_english(young_person: Client) -> None:
     assert_english(act(young_person, "exit"))
 
 
-# The visit has a language of its own, whoever is signed in; the colours have none.
-NOT_OF_STAFF = {"visit", "come_back", "stop_mail", "privacy", "brand_css", "places"}
+# The visit has a language of its own, whoever is signed in; the colours have none; and a version
+# of the questions shows its Dutch word lists.
+NOT_OF_STAFF = {
+    "visit",
+    "come_back",
+    "stop_mail",
+    "privacy",
+    "brand_css",
+    "places",
+    "questions_version",
+}
 IN_ENGLISH = ("anna", "edith", "dirk", "ines")
 
 
