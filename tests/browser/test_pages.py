@@ -88,8 +88,10 @@ async def test_a_whole_visit_is_one_line_of_history(visitor_page: Page) -> None:
     await start(page)
     await choose(page, "Hoe ik me voel")
     await choose(page, "Ja")
+    await expect(page.get_by_role("heading", name="Hoe zwaar voelt het nu?")).to_be_visible()
     await page.get_by_role("button", name="Terug").click()
     await choose(page, "Ja")
+    await expect(page.get_by_role("heading", name="Hoe zwaar voelt het nu?")).to_be_visible()
     await page.get_by_role("button", name="Sla alles over").click()
     await expect(page.get_by_role("heading", name="Je wacht op")).to_be_visible()
     assert await page.evaluate("history.length") == before
