@@ -146,11 +146,16 @@ Topic = Literal[
 Risk = Literal["", "a", "b", "c", "d", "e", "none"]
 
 
+# One of chat/topics.json that belongs to the topic; the verb looks.
+TopicDetail = Annotated[str, Meta(pattern=r"^[a-z_]{0,16}$")]
+
+
 class ConversationClose(Command, frozen=True, tag="conversation.close"):
     conversation: ConversationId
     reason: ClosingReason
     contact_kind: ContactKind
     topic: Topic
+    topic_detail: TopicDetail = ""
     risk: Risk = ""
 
 
@@ -158,6 +163,7 @@ class ConversationRegister(Command, frozen=True, tag="conversation.register"):
     conversation: ConversationId
     contact_kind: ContactKind
     topic: Topic
+    topic_detail: TopicDetail = ""
     risk: Risk = ""
 
 

@@ -4,8 +4,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
+from chat import topics
 from chat.inbox import BOXES
 from chat.models import ChecklistTick, Conversation
 from chat.replies import replies_for
@@ -138,6 +140,7 @@ def context(staff: Staff) -> dict[str, Any]:
             ],
             "contact_kinds": Conversation.ContactKind.choices,
             "topics": Conversation.Topic.choices,
+            "topic_details": topic_details(),
             "risks": Conversation.Risk.choices,
             "urgencies": [(code, TEXTS[f"urgency_{code}"]) for code in Conversation.Urgency.values],
         },
@@ -149,6 +152,20 @@ def context(staff: Staff) -> dict[str, Any]:
         "kinds_without_topic": KINDS_WITHOUT_TOPIC,
         "texts": TEXTS,
     }
+
+
+def topic_details() -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Code and name of each topic, with its subcategories, in the worker's language."""
+    language = str(translation.get_language())
+    return [
+        (
+            topic,
+            str(Conversation.Topic(topic).label),
+            [(code, topics.detail_text(topic, code, language)) for code in found],
+        )
+        for topic, found in topics.details().items()
+        if found
+    ]
 
 
 @worker_required

@@ -61,8 +61,8 @@ class Row:
         return " ".join(parts)
 
 
-@coordinator_required
 @require_safe
+@coordinator_required
 def figures(request: HttpRequest) -> HttpResponse:
     """The platform's coordinators see all institutions, others their own."""
     staff: Staff = request.staff  # type: ignore[attr-defined]

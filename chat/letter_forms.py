@@ -92,6 +92,7 @@ class InviteForm(forms.Form):
 class RegisterForm(forms.Form):
     contact_kind = forms.ChoiceField(choices=Conversation.ContactKind.choices)
     topic = forms.ChoiceField(choices=Conversation.Topic.choices, required=False)
+    risk = forms.ChoiceField(choices=Conversation.Risk.choices, required=False)
 
     def clean_topic(self) -> str:
         topic: str = self.cleaned_data["topic"]
@@ -110,4 +111,4 @@ REASONS = [
 class CloseForm(RegisterForm):
     reason = forms.ChoiceField(choices=REASONS)
 
-    field_order = ("reason", "contact_kind", "topic")
+    field_order = ("reason", "contact_kind", "topic", "risk")

@@ -32,6 +32,7 @@ from chat.letter_forms import (
 )
 from chat.models import (
     Conversation,
+    ConversationKey,
     Draft,
     Invitation,
     Note,
@@ -161,6 +162,11 @@ def _show(
     notes = found.notes.select_related("worker", "conversation__key")
     if handed_at:
         notes = notes.filter(at__gte=handed_at)
+    # Between the end of the key and that of the rows nothing can be read any more.
+    has_words = ConversationKey.objects.filter(pk=found.pk).exists()
+    readings = found.second_readings.select_related("asked_by", "reader", "conversation__key")
+    if not has_words:
+        notes, readings, draft = notes.none(), readings.none(), None
     said = read_messages(found.pk, 0, limit=MESSAGES)
     context: dict[str, Any] = {
         "found": found,
@@ -170,7 +176,7 @@ def _show(
         "holds": holds,
         "may_claim": found.status in Conversation.LIVE and not is_mine,
         "may_register": is_mine and found.status == "closed" and not found.contact_kind,
-        "is_erased": not said,
+        "is_erased": not has_words,
         "said": [(one, datetime.fromisoformat(one.at)) for one in said],
         "intake": intake_of(found),
         "notes": notes,
@@ -179,7 +185,7 @@ def _show(
         "text": typed if typed is not None else draft.text() if draft else "",
         "client_id": uuid.uuid4(),
         "to_read": to_read,
-        "readings": found.second_readings.select_related("asked_by", "reader", "conversation__key"),
+        "readings": readings,
         "open_reading": found.second_readings.open().first(),
         "typed": typed,
         "is_overdue": bool(found.due_at and found.due_at <= now),
@@ -199,6 +205,7 @@ def _show(
         "reasons": REASONS,
         "contact_kinds": Conversation.ContactKind.choices,
         "topics": Conversation.Topic.choices,
+        "risks": Conversation.Risk.choices,
     }
     return render(request, "chat/letter.html", context, status=status)
 

@@ -27,11 +27,10 @@ def owner_for(conversation: "Conversation") -> Institution | None:
     the fewest letters open. Otherwise who has letter duty this week.
     """
     on_duty = LetterDuty.on(conversation.line, timezone.now())
-    region: str = getattr(conversation, "region", "")
-    if region:
+    if region := conversation.region:
         from chat.models import able_institutions
 
-        near = [one for one in able_institutions() if region in getattr(one, "municipalities", [])]
+        near = [one for one in able_institutions() if region in one.municipalities]
         if near:
             return _least_busy(near, on_duty)
     return on_duty
@@ -61,10 +60,8 @@ def carried_over(conversation: "Conversation") -> dict[str, Any]:
         intake = conversation.intake()
     except ConversationKey.DoesNotExist:  # erased by now
         intake = ""
-    known = {"urgency": conversation.urgency, "intake": intake}
-    if hasattr(conversation, "region"):
-        known |= {name: getattr(conversation, name) for name in PRESET}
-    return known
+    preset = {name: getattr(conversation, name) for name in PRESET}
+    return preset | {"urgency": conversation.urgency, "intake": intake}
 
 
 def unread_words(chat: "Conversation") -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import translation
 
-from chat import queue, why
+from chat import queue, topics, why
 from chat.events import MessagePosted
 from chat.inbox import Inbox
 from chat.keys import data_keys
@@ -104,8 +104,10 @@ def about(conversation: Conversation, told: dict[str, Any], language: str) -> di
     """Return what card and pane show of somebody beside urgency and reasons."""
     with translation.override(language):
         return {
-            "topic": str(conversation.get_topic_display()) if conversation.topic else "",
+            "topic": topics.detail_text(conversation.topic, conversation.topic_detail, language)
+            or (str(conversation.get_topic_display()) if conversation.topic else ""),
             "topic_code": conversation.topic,
+            "topic_detail": conversation.topic_detail,
             "age": told["age"],
             "region": name_of(conversation.region) if conversation.region else "",
             "wishes": why.wishes(conversation.wishes),

@@ -55,3 +55,9 @@ def find(code: str) -> Topic | None:
 def is_detail(topic: str, detail: str) -> bool:
     """Does this subcategory belong to this group? None at all always fits."""
     return not detail or detail in details().get(topic, {})
+
+
+def detail_text(topic: str, detail: str, language: str) -> str:
+    """The name of a subcategory in this language; empty if there is none."""
+    texts = details().get(topic, {}).get(detail, {})
+    return texts.get(language) or texts.get("nl", "")

@@ -116,16 +116,30 @@ class WorkerPeer(Peer):
                 reason=reason,
                 contact_kind=contact_kind,
                 topic=topic,
+                topic_detail=topic_detail,
                 risk=risk,
             ):
                 self._own(staff, conversation).close(
-                    staff, reason=reason, contact_kind=contact_kind, topic=topic, risk=risk
+                    staff,
+                    reason=reason,
+                    contact_kind=contact_kind,
+                    topic=topic,
+                    topic_detail=topic_detail,
+                    risk=risk,
                 )
             case commands.ConversationRegister(
-                conversation=conversation, contact_kind=contact_kind, topic=topic, risk=risk
+                conversation=conversation,
+                contact_kind=contact_kind,
+                topic=topic,
+                topic_detail=topic_detail,
+                risk=risk,
             ):
                 self._own(staff, conversation).register(
-                    staff, contact_kind=contact_kind, topic=topic, risk=risk
+                    staff,
+                    contact_kind=contact_kind,
+                    topic=topic,
+                    topic_detail=topic_detail,
+                    risk=risk,
                 )
             case commands.ConversationUrgency(
                 conversation=conversation, urgency=urgency, reason=reason

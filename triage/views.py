@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chat import visit_page
@@ -20,7 +21,7 @@ from chat.models import Conversation, Refused, Visitor
 from chat.reading import read_messages
 from chat.visits import drop_visit_cookie, post_as_visitor, same_origin, set_visit_cookie
 from institutions.models import Brand
-from institutions.places import Found, name_of, municipalities, places, postcodes
+from institutions.places import Found, municipalities, name_of, places, postcodes
 from triage import colours, letter_actions, letter_page, rules
 from triage.forms import FeedbackForm, LanguageForm, Place, PostForm, StepForm, StepNumberForm
 from triage.models import Intake, Stale
@@ -73,6 +74,7 @@ def brand_css(request: HttpRequest) -> HttpResponse:
     return response
 
 
+@gzip_page
 @require_safe
 def places_json(request: HttpRequest) -> HttpResponse:
     """Names and postcodes of the whole country, for the field that searches in them as one types."""
@@ -85,7 +87,7 @@ def places_json(request: HttpRequest) -> HttpResponse:
         ],
     }
     response = JsonResponse(data, json_dumps_params={"separators": (",", ":")})
-    response["Cache-Control"] = "private, max-age=3600"
+    response["Cache-Control"] = "no-store"
     return response
 
 

@@ -22,7 +22,9 @@ from itertools import accumulate
 TOKEN = re.compile(r"(?P<word>[^\W_]+(?:['’‘`´@$0-9][^\W_]+)*)|(?P<line>\n)|(?P<end>[.!?…;]+(?=\s|$))|(?P<mark>[,:()\"“”])")  # fmt: skip
 # Digits and signs that stand for letters inside a word: "d00d", "zelfm0ord".
 LEET = str.maketrans("013457@$", "oieastas")
-SPELLING = tuple(pair.split(">") for pair in "ij>y ei>y au>ou ch>g ck>k z>s v>f".split())
+SPELLING = tuple(
+    pair.split(">") for pair in ["ij>y", "ei>y", "au>ou", "ch>g", "ck>k", "z>s", "v>f"]
+)
 TWICE = re.compile(r"(.)\1+")
 # Two words, or other spellings of one, as `sounds` writes them.
 SAME = {
@@ -33,7 +35,12 @@ SAME = {
     "wana": "want to", "gona": "going to", "dnt": "dont", "didn": "didnt",
     "k": "ik", "lewe": "lefe", "levu": "lefe",
 }  # fmt: skip
-JOINED = {("me", "self"): "meself", ("my", "self"): "meself", ("do", "niet"): "dont", ("do", "not"): "dont"}
+JOINED = {
+    ("me", "self"): "meself",
+    ("my", "self"): "meself",
+    ("do", "niet"): "dont",
+    ("do", "not"): "dont",
+}
 # May stand between the words of a phrase, and change nothing of it.
 FILLERS = (
     "echt gewoon gwn nu soms eigenlijk liever het liefst maar zo heel graag alleen toch ook wel even "
@@ -41,7 +48,9 @@ FILLERS = (
     "always even actually also literally gladly rather only ever still again zelf helemaal"
 )
 MOST_FILLERS = 3
-DENIALS = "niet geen nooit zonder not no never dont doesnt didnt isnt wasnt arent without nothing niks"
+DENIALS = (
+    "niet geen nooit zonder not no never dont doesnt didnt isnt wasnt arent without nothing niks"
+)
 # May stand between a denial and what it denies. "Ik weet niet of ik nog wil leven" denies nothing.
 BETWEEN = (
     "aan over van de het een plannen plan gedachten gedachte voor om te op of echt about any a the to "
@@ -57,11 +66,19 @@ TITLES = (
 )
 ABOUT = "over waarin waar met van about on of with where that"
 MOST_ABOUT = 4
+# So many words around a phrase are looked at.
+MOST_AROUND = 12
 # "Een werkstuk maken over", "my essay is about".
-MAKING = "maken doen houden schrijven geven lezen zien kijken is was gaat ging make write do give read"
+MAKING = (
+    "maken doen houden schrijven geven lezen zien kijken is was gaat ging make write do give read"
+)
 SELF = "ik me mijn my mezelf i im we wij ons"
 # What is glued to a phrase: "ikwildood", "wildoodgaan".
-GLUED = "ik i k en maar want dat omdat je he wil wou ben moet me u im so and dus zijn gaan hoor man bro"
+GLUED = (
+    "ik i k en maar want dat omdat je he wil wou ben moet me u im so and dus zijn gaan hoor man bro"
+)
+MOST_GLUE = 24
+# So many letters must a word have for a typing error in it to be seen, and a phrase to be glued.
 LONG = 8
 GLUABLE = 6
 
@@ -105,6 +122,7 @@ def sounds(text: str) -> frozenset[str]:
 _FILLERS, _DENIALS, _BETWEEN, _AFTER, _TITLES, _MAKING, _ABOUT, _SELF = map(
     sounds, (FILLERS, DENIALS, BETWEEN, AFTER_DENIAL, TITLES, MAKING, ABOUT, SELF)
 )
+_WILL = sounds("wil wilde wou ga")
 _GLUED = frozenset(base_of(word) for word in GLUED.split())
 
 
@@ -130,8 +148,7 @@ def read(text: str) -> list[Word]:
             words.append(Word(match.start(), match.end(), mark=kind))
             continue
         base = base_of(match.group())
-        for sound in sound_of(base).split():
-            words.append(Word(match.start(), match.end(), base, sound))
+        words += [Word(match.start(), match.end(), base, sound) for sound in sound_of(base).split()]
     joined: list[Word] = []
     for word in words:
         pair = (joined[-1].sound, word.sound) if joined else ("", "")
@@ -155,6 +172,11 @@ class Phrase:
         return "".join(self.bases)
 
     @cached_property
+    def seams(self) -> frozenset[int]:
+        """Where a word ends in it, when it is written together."""
+        return frozenset(accumulate(map(len, self.bases[:-1])))
+
+    @cached_property
     def names_self(self) -> bool:
         return not _SELF.isdisjoint(self.sounds)
 
@@ -162,14 +184,17 @@ class Phrase:
         """Can this be the word at that place of the phrase?"""
         if word.sound == self.sounds[number]:
             return True
-        base = self.bases[number]
+        base, written = self.bases[number], word.base
         if self.goes_on and number == len(self.sounds) - 1:
-            written = word.base[: len(base)]
-            if written == base or (base[-1] in "dt" and written[:-1] == base[:-1] and written[-1:] in ("d", "t")):
+            written = written[: len(base)]
+            if sound_end(written) == sound_end(base):
                 return True
-        else:
-            written = word.base
         return len(base) >= LONG and is_typo(written, base)
+
+
+def sound_end(base: str) -> str:
+    """The beginning of a word, with t for d at its end."""
+    return base[:-1] + "t" if base.endswith("d") else base
 
 
 @lru_cache(maxsize=4096)
@@ -222,11 +247,10 @@ class List:
             for one in self.by_letter.get(word.base[:1], ()):
                 if one.fits(0, word) and (last := ends_at(words, first, one)) is not None:
                     yield first, last, one
-        for begin, end in stretches(words):
-            text = "".join(word.base for word in words[begin:end])
+        for stretch in stretches(words):
             for one in self.gluable:
-                for first, last in glued(words[begin:end], text, one):
-                    yield begin + first, begin + last, one
+                for first, last in stretch.glued(one):
+                    yield first, last, one
 
 
 @lru_cache(maxsize=256)
@@ -234,9 +258,7 @@ def listed(phrases: tuple[str, ...]) -> List:
     return List(phrases)
 
 
-def found_in(
-    text: str | Text, phrases: Sequence[str], exceptions: Sequence[str] = ()
-) -> list[str]:
+def found_in(text: str | Text, phrases: Sequence[str], exceptions: Sequence[str] = ()) -> list[str]:
     """Return what the text says of these phrases, as it was written, each once, in order."""
     text = Text(text) if isinstance(text, str) else text
     asked = (tuple(phrases), tuple(exceptions))
@@ -288,70 +310,75 @@ def ends_at(words: Sequence[Word], first: int, one: Phrase) -> int | None:
     return at
 
 
-def glued(words: Sequence[Word], text: str, one: Phrase) -> Iterator[tuple[int, int]]:
-    """The same for words that are written together, or one word that is cut in two.
+@dataclass(frozen=True)
+class Stretch:
+    """Words that no mark divides, written together; `starts` is where each begins, and the end."""
 
-    `text`: the bases of these words, which no mark divides, written together.
-    """
-    wanted = one.together
-    stem = wanted[:-1] if wanted[-1] in "dt" else wanted
-    at = text.find(stem)
-    while at >= 0:
-        span = _glued_at(words, text, at, one)
-        if span and (stem == wanted or text[at + len(stem) : at + len(wanted)] in ("d", "t")):
-            yield span
-        at = text.find(stem, at + 1)
+    begin: int
+    text: str
+    starts: tuple[int, ...]
 
+    def glued(self, one: Phrase) -> Iterator[tuple[int, int]]:
+        """Where the phrase is said in words that are written together, or in one that is cut in two."""
+        wanted = one.together
+        stem = wanted[:-1] if wanted[-1] in "dt" else wanted
+        at = self.text.find(stem)
+        while at >= 0:
+            stop = at + len(wanted)
+            if stem == wanted or self.text[stop - 1 : stop] in ("d", "t"):
+                span = self._words_at(at, stop, one)
+                if span:
+                    yield self.begin + span[0], self.begin + span[1]
+            at = self.text.find(stem, at + 1)
 
-def _glued_at(
-    words: Sequence[Word], text: str, at: int, one: Phrase
-) -> tuple[int, int] | None:
-    starts = [0]
-    for word in words:
-        starts.append(starts[-1] + len(word.base))
-    stop = at + len(one.together)
-    first = bisect_right(starts, at) - 1
-    last = bisect_right(starts, stop - 1) - 1
-    if last >= len(words):
+    def _words_at(self, at: int, stop: int, one: Phrase) -> tuple[int, int] | None:
+        first = bisect_right(self.starts, at) - 1
+        last = bisect_right(self.starts, stop - 1) - 1
+        cuts = {start - at for start in self.starts[first + 1 : last + 1]}
+        # Words may be written together, but where they are apart must be where the phrase is; one
+        # long word may be cut.
+        if cuts and len(one.bases) > 1 and not cuts <= one.seams:
+            return None
+        before = self.text[self.starts[first] : at]
+        after = self.text[stop : self.starts[last + 1]]
+        if is_glue(before) and (one.goes_on or is_glue(after)):
+            return first, last
         return None
-    cuts = {start - at for start in starts if at < start < stop}
-    # Words may be written together, but where they are apart must be where the phrase is; one long
-    # word may be cut.
-    if cuts and len(one.bases) > 1 and not cuts <= set(accumulate(map(len, one.bases[:-1]))):
-        return None
-    before, after = text[starts[first] : at], text[stop : starts[last + 1]]
-    if is_glue(before) and (one.goes_on or is_glue(after)):
-        return first, last
-    return None
 
 
 def is_glue(text: str) -> bool:
-    """Is this nothing, or small words written together?"""
-    return not text or any(
-        text.startswith(word) and is_glue(text[len(word) :]) for word in _GLUED
-    )
+    """Is this nothing, or a few small words written together?"""
+    if len(text) > MOST_GLUE:
+        return False
+    ends = [True]
+    for end in range(1, len(text) + 1):
+        ends.append(any(ends[start] and text[start:end] in _GLUED for start in range(end)))
+    return ends[-1]
 
 
-def stretches(words: Sequence[Word]) -> Iterator[tuple[int, int]]:
-    """From and until of the words between two marks."""
+def stretches(words: Sequence[Word]) -> Iterator[Stretch]:
+    """What is between two marks."""
     begin = 0
-    for number, word in enumerate(words):
-        if word.mark:
-            if number > begin:
-                yield begin, number
-            begin = number + 1
-    if len(words) > begin:
-        yield begin, len(words)
+    for number in range(len(words) + 1):
+        if number < len(words) and not words[number].mark:
+            continue
+        if number > begin:
+            bases = [word.base for word in words[begin:number]]
+            starts = tuple(accumulate(map(len, bases), initial=0))
+            yield Stretch(begin, "".join(bases), starts)
+        begin = number + 1
 
 
 def is_denied(words: Sequence[Word], first: int, last: int, one: Phrase) -> bool:
     """Does a denial stand right before it, or, after "hij slaat me", right behind it?"""
-    for word in reversed(words[:first]):
+    # "Ik trek het niet wil dood": who leaves out the comma denies the first half only.
+    for number in range(first - 1, -1, -1) if one.sounds[0] not in _WILL else ():
+        word = words[number]
         if word.sound in _DENIALS:
             return True
         if word.mark or word.sound not in _BETWEEN:
             break
-    rest = [word.sound for word in until_mark(words[last + 1 :])]
+    rest = sounds_until_mark(words, range(last + 1, len(words)))
     return (
         one.names_self
         and bool(rest)
@@ -364,7 +391,7 @@ def is_title(words: Sequence[Word], first: int, one: Phrase) -> bool:
     """Is it what something for school, or a story, is about?"""
     if one.names_self:
         return False
-    before = [word.sound for word in until_mark(reversed(words[:first]))]
+    before = sounds_until_mark(words, range(first - 1, -1, -1))
     for number, sound in enumerate(before[: MOST_ABOUT + 1]):
         if sound in _SELF:
             return False
@@ -374,8 +401,11 @@ def is_title(words: Sequence[Word], first: int, one: Phrase) -> bool:
     return False
 
 
-def until_mark(words: Iterable[Word]) -> Iterator[Word]:
-    for word in words:
-        if word.mark:
-            return
-        yield word
+def sounds_until_mark(words: Sequence[Word], places: Iterable[int]) -> list[str]:
+    """How the next few words there sound, up to a mark."""
+    found: list[str] = []
+    for place in places:
+        if words[place].mark or len(found) == MOST_AROUND:
+            break
+        found.append(words[place].sound)
+    return found

@@ -16,7 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chat import events
+from chat import events, topics
 from chat.models import first
 from chat.models.inbox import InboxVerbs
 from chat.models.letters import LetterVerbs
@@ -409,9 +409,18 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
             self._audit(AuditEvent.Verb.HAND_OVER, staff, detail=str(to_worker_id or "queue"))
 
     def close(
-        self, staff: "Staff", *, reason: str, contact_kind: str, topic: str, risk: str = ""
+        self,
+        staff: "Staff",
+        *,
+        reason: str,
+        contact_kind: str,
+        topic: str,
+        topic_detail: str = "",
+        risk: str = "",
     ) -> None:
         """End an own chat, with the minimum registration."""
+        if not topics.is_detail(topic, topic_detail):
+            raise Refused("not_understood")
         with transaction.atomic():
             self._move(
                 self.Status.CLOSED,
@@ -424,6 +433,7 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "topic_detail": topic_detail,
                     "risk": risk,
                 },
             )
@@ -465,13 +475,29 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
             changes={"worker": None, "alert_due_at": alert_due(self.line, self.urgency, now)},
         )
 
-    def register(self, staff: "Staff", *, contact_kind: str, topic: str, risk: str = "") -> None:
+    def register(
+        self,
+        staff: "Staff",
+        *,
+        contact_kind: str,
+        topic: str,
+        topic_detail: str = "",
+        risk: str = "",
+    ) -> None:
         """Registration of a chat that the visitor ended; the text stays as it is."""
+        if not topics.is_detail(topic, topic_detail):
+            raise Refused("not_understood")
+        found = {
+            "contact_kind": contact_kind,
+            "topic": topic,
+            "topic_detail": topic_detail,
+            "risk": risk,
+        }
         mine = Conversation.objects.filter(
             pk=self.pk, worker=staff.user, status=self.Status.CLOSED, contact_kind=""
         )
         with transaction.atomic():
-            if not mine.update(contact_kind=contact_kind, topic=topic, risk=risk):
+            if not mine.update(**found):
                 raise Refused("wrong_state")
             self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
             events.publish(events.DeskChanged(line=self.line_id))

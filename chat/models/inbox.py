@@ -132,7 +132,13 @@ class InboxVerbs(models.Model):
             self.audit(AuditEvent.Verb.LETTER, staff, "returned")
 
     def close_letter(
-        self: "Conversation", staff: "Staff", *, reason: str, contact_kind: str, topic: str
+        self: "Conversation",
+        staff: "Staff",
+        *,
+        reason: str,
+        contact_kind: str,
+        topic: str,
+        risk: str = "",
     ) -> None:
         """End an own letter, with the minimum registration; she can still read it and write again.
 
@@ -153,6 +159,7 @@ class InboxVerbs(models.Model):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "risk": risk,
                     "due_at": None,
                 },
             )
@@ -190,6 +197,7 @@ class InboxVerbs(models.Model):
         """
         if self.status != self.Status.ACTIVE:
             raise Refused("wrong_state")
+        owners = {self.institution_id, institution.pk}
         self._move(
             self.Status.WAITING,
             by="visitor",
@@ -206,13 +214,15 @@ class InboxVerbs(models.Model):
         )
         self.end_asks(now)
         Draft.objects.filter(conversation=self).delete()
-        AuditEvent.objects.create(
-            actor=by,
-            verb=AuditEvent.Verb.HAND_OVER,
-            conversation=self.pk,
-            institution=institution,
-            detail="transferred",
-        )
+        # Both read in their own trail that it went from one to the other.
+        for owner in owners:
+            AuditEvent.objects.create(
+                actor=by,
+                verb=AuditEvent.Verb.HAND_OVER,
+                conversation=self.pk,
+                institution_id=owner,
+                detail="transferred",
+            )
 
     # --- What the verbs share -------------------------------------------------------------------
 

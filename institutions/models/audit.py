@@ -76,6 +76,7 @@ LETTERS = {
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
+    "transferred": _("aan een andere instelling, met het ja van de jongere"),
     "registered": _("geregistreerd"),
     "finished": _("gesprek is klaar"),
     "referred": _("doorverwezen"),

@@ -68,7 +68,9 @@ def find(text: str, most: int = 8) -> list[Found]:
     if wanted in names:
         return names[wanted]
     words = [name for name in names if name.startswith(wanted)]
-    words += [name for name in names if f" {wanted}" in name.replace("-", " ") and name not in words]
+    words += [
+        name for name in names if f" {wanted}" in name.replace("-", " ") and name not in words
+    ]
     near = words or difflib.get_close_matches(wanted, names, n=most, cutoff=0.75)
     return list(dict.fromkeys(one for name in near for one in names[name]))[:most]
 
@@ -91,8 +93,7 @@ def _all_names() -> dict[str, list[Found]]:
 def places() -> list[tuple[str, list[str]]]:
     """Towns, villages and former municipalities that are no municipality now, with those they are in."""
     found = [
-        (name, codes.split(","))
-        for name, codes in (row.split("\t") for row in _rows("names.tsv"))
+        (name, codes.split(",")) for name, codes in (row.split("\t") for row in _rows("names.tsv"))
     ]
     found += [
         (name, [codes_by_name()[plain(one)] for one in now.split(";")])

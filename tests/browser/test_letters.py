@@ -102,8 +102,10 @@ async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
     [[pk]] = server.rows("SELECT id FROM chat_conversation")
     anna = await worker_page("anna", to=f"/desk/letters/{pk}/")
     await anna.get_by_role("button", name="Aannemen").click()
+    await expect(anna.get_by_text("Deze brief is nu bij jou.")).to_be_visible()
     await anna.get_by_label("Je antwoord").fill("Wat goed dat je schrijft.")
     await anna.get_by_role("button", name="Verstuur", exact=True).click()
+    await expect(anna.get_by_text("Je antwoord is verstuurd.")).to_be_visible()
     await expect(anna.locator("#said .message-text")).to_have_text(
         [TEXT, "Wat goed dat je schrijft."]
     )
@@ -124,6 +126,8 @@ async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
     await expect(other.get_by_role("button", name="Ik wil niet wachten")).to_have_count(0)
     await other.get_by_text("Stoppen", exact=True).click()
     await other.get_by_role("button", name="Ja, uit de wachtrij").click()
+    await expect(other.get_by_role("button", name="Stuur", exact=True)).to_be_hidden()
+    await other.goto("/")
     await other.get_by_role("button", name="Terug naar je brief").click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
 

@@ -20,6 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from chat.models import Conversation, QuickReply, Visitor
 from institutions.models import Institution, Invitation, User
 from roster.models import ServiceLine
+from tests.chat.letters import own, write_letter
 from tests.people import (
     ORIGIN,
     be_present,
@@ -54,6 +55,7 @@ class World:
     token: str
     line: ServiceLine
     reply: QuickReply
+    letter: Conversation
 
     def browser(self, person: str) -> Client:
         client = Client(headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"})
@@ -112,6 +114,7 @@ def world(
         token=token,
         line=line,
         reply=QuickReply.objects.create(shortcut="Hello", text="Hello!"),
+        letter=own(write_letter(line), zuid),
     )
 
 
@@ -172,6 +175,14 @@ def annas_hour(world: World) -> dict[str, Any]:
     return {"pk": world.staff["anna"].duties.get().hour_id}
 
 
+# A letter of Zuid: its workers, and nobody of another institution.
+LETTER_OF_ZUID = row("login", workers="in", carla="hidden", coordinators="no", ines="mfa")
+
+
+def the_letter(world: World) -> dict[str, Any]:
+    return {"pk": world.letter.pk}
+
+
 def nothing(world: World) -> dict[str, Any]:
     return {"pk": 10**6}
 
@@ -205,6 +216,7 @@ ADDRESSES: dict[str, Address] = {
     "privacy": Address(EVERYBODY),
     "come_back": Address(EVERYBODY, EVERYBODY, data=lambda world: {"words": "geen code"}),
     "brand_css": Address(EVERYBODY),
+    "places": Address(EVERYBODY),
     "sites": Address(PLATFORM),
     "new_site": Address(PLATFORM, PLATFORM),
     "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
@@ -247,7 +259,18 @@ ADDRESSES: dict[str, Address] = {
         row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa"),
         kwargs=lambda world: {"pk": world.reply.pk},
     ),
+    "letters": Address(WORKER),
+    "letter": Address(LETTER_OF_ZUID, kwargs=the_letter),
+    "letter_draft": Address(NOT_LIKE_THIS, LETTER_OF_ZUID, kwargs=the_letter),
+    # Of its deeds, the one that everybody of the institution may; tests/chat/test_letter_page.py.
+    "do_letter": Address(
+        NOT_LIKE_THIS,
+        LETTER_OF_ZUID,
+        kwargs=lambda world: {**the_letter(world), "deed": "claim"},
+    ),
+    "letter_figures": Address(COORDINATOR),
     # roster
+    "roster_letters": Address(PLATFORM, PLATFORM, data=lambda world: {"deed": "deal"}),
     "roster_week": Address(STAFF, STAFF_NOT_LIKE_THIS),
     "roster_month": Address(STAFF, STAFF_NOT_LIKE_THIS),
     "roster_gaps": Address(STAFF, STAFF_NOT_LIKE_THIS),

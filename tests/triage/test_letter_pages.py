@@ -118,6 +118,9 @@ def test_a_worker_who_came_first_wins_and_the_words_are_kept(
 def test_after_a_chat_a_letter_goes_on_with_the_same_answers(
     active_conversation: Conversation, visitor: Visitor
 ) -> None:
+    Conversation.objects.filter(pk=active_conversation.pk).update(
+        region="GM0917", age_band="12_14", wishes=["woman"], danger=True, urgency="soon"
+    )
     active_conversation.abandon(reason="closed")
     browser = visitor_browser(visitor)
     assert "Wil je nog iets kwijt?" in text_of(browser.get("/"))
@@ -126,6 +129,8 @@ def test_after_a_chat_a_letter_goes_on_with_the_same_answers(
     letter = Conversation.objects.letters().get()
     assert letter.follows == active_conversation
     assert intake_of(letter) == intake_of(active_conversation)
+    assert (letter.region, letter.age_band, letter.wishes) == ("GM0917", "12_14", ["woman"])
+    assert (letter.danger, letter.urgency) == (True, "soon")
     assert "Je brief is bij ons" in text_of(browser.get("/"))
 
 

@@ -54,8 +54,7 @@ def test_a_brand_without_a_questionnaire_gets_the_default_one(brand: Brand) -> N
 def test_an_intake_keeps_the_version_that_it_answered(brand: Brand, intake: Intake) -> None:
     other = json.loads(json.dumps(default_data()))
     del other["steps"][1:]
-    other["rules"] = other["rules"][-1:]
-    other["words"] = []
+    other["rules"], other["words"], other["routing"] = other["rules"][5:6], [], {}
     Questionnaire.publish(brand, other)
     intake.answer(0, {"topic": "family"})
     intake.refresh_from_db()
@@ -64,10 +63,10 @@ def test_an_intake_keeps_the_version_that_it_answered(brand: Brand, intake: Inta
 
 
 def test_what_somebody_answers_is_in_no_column(visitor: Visitor, intake: Intake) -> None:
-    intake.skip_rest()
-    intake.refresh_from_db()
-    intake.back(intake.step)
-    intake.answer(3, {"words": PLANTED, "age": "12_14"})
+    for step in range(3):
+        intake.answer(step, {})
+    intake.answer(3, {"words": PLANTED})
+    intake.answer(4, {"age": "12_14"})
     intake.refresh_from_db()
     assert intake.answers() == {"words": PLANTED, "age": "12_14"}
     dump = everything_in_the_database()
@@ -96,8 +95,8 @@ def test_the_answers_move_into_the_conversation_and_stay_sealed(
     assert conversation.urgency == Conversation.Urgency.NOW
     summary = json.loads(conversation.intake())
     assert {
-        "nl": "Zegt nu niet veilig te zijn",
-        "en": "Says not to be safe now",
+        "nl": "Zei: niet veilig nu",
+        "en": "Said: not safe now",
     } in summary["reasons"]
     assert {
         "question": {"nl": "Ben je nu veilig?", "en": "Are you safe right now?"},

@@ -184,7 +184,9 @@ def test_the_questionnaires_that_come_along_are_sound_and_short(name: str) -> No
     assert all(len(step["questions"]) == 1 for step in data["steps"])
     assert set(rules.LEVELS) == set(Conversation.Urgency.values)
     led_to = {
-        topics.find(option["topic"]) for option in rules.questions(data)[0]["options"] if "topic" in option
+        topics.find(option["topic"])
+        for option in rules.questions(data)[0]["options"]
+        if "topic" in option
     }
     assert None not in led_to
 
@@ -222,9 +224,21 @@ BROKEN: list[tuple[list[Any], Any, str]] = [
     (["steps", 1, "questions", 0, "options"], [], "steps.1.questions.0.options"),
     (["steps", 3, "questions", 0, "options"], [TEXT], "steps.3.questions.0.options"),
     (["steps", 4, "questions", 0, "kind"], "place", "steps"),
-    (["steps", 1, "questions", 0, "options", 1, "code"], "yes", "steps.1.questions.0.options.1.code"),
-    (["steps", 1, "questions", 0, "options", 1, "weight"], -1, "steps.1.questions.0.options.1.weight"),
-    (["steps", 0, "questions", 0, "options", 0, "topic"], "moon", "steps.0.questions.0.options.0.topic"),
+    (
+        ["steps", 1, "questions", 0, "options", 1, "code"],
+        "yes",
+        "steps.1.questions.0.options.1.code",
+    ),
+    (
+        ["steps", 1, "questions", 0, "options", 1, "weight"],
+        -1,
+        "steps.1.questions.0.options.1.weight",
+    ),
+    (
+        ["steps", 0, "questions", 0, "options", 0, "topic"],
+        "moon",
+        "steps.0.questions.0.options.0.topic",
+    ),
     (["rules", 0, "at_least"], {"safe": 3}, "rules.0.at_least.safe"),
     (["rules", 0, "at_least"], {"weather": 1}, "rules.0.at_least.weather"),
     (["rules", 0, "at_least"], {}, "rules.0"),
@@ -269,11 +283,15 @@ def test_everything_that_is_wrong_is_said_at_once_with_question_and_field() -> N
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(["name", "steps", "questions", "rules", "words", "code", "kind", "options"]),
-            inner,
-            max_size=5,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["name", "steps", "questions", "rules", "words", "code", "kind", "options"]
+                ),
+                inner,
+                max_size=5,
+            )
         ),
         max_leaves=20,
     )

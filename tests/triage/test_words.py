@@ -94,7 +94,19 @@ def test_an_exception_does_not_reach_over_lines() -> None:
 # --- What holds for all words -------------------------------------------------------------------
 
 pieces = st.sampled_from(
-    [*TEXTS, "niet", "geen", "ik", "spreekbeurt over", "heeft", "gepleegd", ",", "zelf", "en ", "\n"]
+    [
+        *TEXTS,
+        "niet",
+        "geen",
+        "ik",
+        "spreekbeurt over",
+        "heeft",
+        "gepleegd",
+        ",",
+        "zelf",
+        "en ",
+        "\n",
+    ]
 )
 writing = st.one_of(
     st.text(max_size=60), st.lists(pieces, max_size=4).map(" ".join), st.sampled_from(TEXTS)

@@ -16,10 +16,10 @@ import {
 import { Outbox } from "./outbox.js";
 
 /** The questions of the registration, in the pane and in the dialog of closing. */
-export const REGISTRATION = ["contact_kind", "topic", "risk"];
+export const REGISTRATION = ["contact_kind", "topic", "topic_detail", "risk"];
 /** Without these it is no registration. */
 export const NEEDED = ["contact_kind", "topic"];
-const FIELDS = { contact_kind: "contact-kind", topic: "topic", risk: "risk" };
+const FIELDS = { contact_kind: "contact-kind", topic: "topic", topic_detail: "topic-detail", risk: "risk" };
 const kindsWithoutTopic = JSON.parse(byId("kinds-without-topic").textContent);
 
 /** The select of a registration question: `prefix` is "draft" (pane) or "close" (dialog). */
@@ -30,6 +30,34 @@ export function fillTopic(prefix) {
   const kind = registrationField(prefix, "contact_kind").value;
   const topic = registrationField(prefix, "topic");
   if (kindsWithoutTopic.includes(kind) && !topic.value) topic.value = "unknown";
+  offerDetails(prefix);
+}
+
+/** All subcategories, as the page brought them; a select shows those of its topic only. */
+const details = new Map();
+for (const group of document.querySelectorAll("#draft-topic-detail optgroup")) {
+  const options = [...group.children].map((option) => [option.value, option.textContent]);
+  details.set(group.dataset.topic, options);
+}
+
+/** Offer the subcategories of the topic that was chosen, and forget one that is not among them. */
+function offerDetails(prefix) {
+  const select = registrationField(prefix, "topic_detail");
+  const topic = registrationField(prefix, "topic").value;
+  if (select.dataset.topic === topic) return;
+  select.dataset.topic = topic;
+  const [none] = select.options;
+  select.replaceChildren(none, ...(details.get(topic) ?? []).map(([value, text]) => new Option(text, value)));
+  select.value = "";
+  show(select.closest(".field"), details.has(topic));
+}
+
+/** Fill in what is known so far. */
+export function fillRegistration(prefix, registration) {
+  for (const name of REGISTRATION) {
+    if (name === "topic_detail") offerDetails(prefix);
+    registrationField(prefix, name).value = registration[name];
+  }
 }
 
 /** Topic, age, region and wishes, as far as they are known. */
@@ -108,7 +136,7 @@ export class About {
     this.#drawAnswers(intake?.answers ?? []);
     show(byId("answers-none"), Boolean(intake) && intake.answers.length === 0);
     if (byId("note-text").value !== chat.noteDraft) byId("note-text").value = chat.noteDraft;
-    for (const name of REGISTRATION) registrationField("draft", name).value = chat.registration[name];
+    fillRegistration("draft", chat.registration);
     this.#drawNotes();
   }
 

@@ -5,7 +5,7 @@
  * open until the server answered; a refusal is told in it, with everything that was filled in.
  */
 
-import { fillTopic, NEEDED, REGISTRATION, registrationField } from "./desk_about.js";
+import { fillRegistration, fillTopic, NEEDED, REGISTRATION, registrationField } from "./desk_about.js";
 import { byId, put, say, show, slot } from "./desk_dom.js";
 
 for (const dialog of document.querySelectorAll("dialog")) {
@@ -132,7 +132,9 @@ export class CloseDialog extends VerbDialog {
   /** @param {(frame: object) => Promise<import("./desk_commands.js").Outcome>} run */
   constructor(run) {
     super("close-dialog", run);
-    registrationField("close", "contact_kind").addEventListener("change", () => fillTopic("close"));
+    for (const name of ["contact_kind", "topic"]) {
+      registrationField("close", name).addEventListener("change", () => fillTopic("close"));
+    }
   }
 
   /** @param {import("./desk_state.js").Chat} chat one that runs, or that only needs registering */
@@ -144,7 +146,7 @@ export class CloseDialog extends VerbDialog {
     byId("close-reasons").disabled = this.isRegistering;
     show(byId("close-reasons"), !this.isRegistering);
     if (!chat.isPresent && !this.isRegistering) this.form.elements.reason.value = "visitor_left";
-    for (const name of REGISTRATION) registrationField("close", name).value = chat.registration[name];
+    fillRegistration("close", chat.registration);
     super.open(chat.id);
   }
 

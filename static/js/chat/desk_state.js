@@ -42,7 +42,7 @@ export class Chat {
   isAsked = false;
   draft = "";
   noteDraft = "";
-  registration = { contact_kind: "", topic: "", risk: "" };
+  registration = { contact_kind: "", topic: "", topic_detail: "", risk: "" };
   /** The time signal that was put away: 0, 30 or 45. */
   signalSeen = 0;
 
@@ -198,7 +198,10 @@ export class State extends EventTarget {
       case "intake":
         chat.intake = frame;
         // What the young person chose; the worker may choose otherwise.
-        chat.registration.topic ||= frame.topic_code;
+        if (!chat.registration.topic) {
+          chat.registration.topic = frame.topic_code;
+          chat.registration.topic_detail = frame.topic_detail;
+        }
         break;
       case "checklists":
         chat.ticks = frame.ticks;
