@@ -39,6 +39,7 @@ from bench.load import Broken, Crowd, Seat
 from bench.servers import ROOT, Klikvoor, clean
 
 RATE = 300.0
+START, END = "<!-- scenarios -->", "<!-- end of scenarios -->"
 
 
 @dataclass
@@ -387,6 +388,7 @@ def main() -> int:
     parser.add_argument("--large", action="store_true", help="10,000 sockets as well")
     parser.add_argument("--server", choices=["daphne", "uvicorn"], default="daphne")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--into", type=Path, metavar="PAGE", help="put the table on this page")
     parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     plan = Plan.of(options)
@@ -416,6 +418,11 @@ def main() -> int:
         "rows": [vars(row) for row in result.rows],
     }
     print(markdown(found))
+    if options.into:
+        page = options.into.read_text()
+        before, _, rest = page.partition(START)
+        _, _, after = rest.partition(END)
+        options.into.write_text(f"{before}{START}\n{markdown(found)}\n{END}{after}")
     if options.json:
         options.json.write_text(json.dumps(found, indent=2) + "\n")
     return 0

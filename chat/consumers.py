@@ -102,7 +102,7 @@ class ChatConsumer(AsyncConsumer):
         finally:
             if self.peer is not None:
                 self.peer.forget()
-            self._has_room.set()
+            self._tell_room()
             if self._sender is not None:
                 await self._sender
             if self._patience is not None:
@@ -114,7 +114,7 @@ class ChatConsumer(AsyncConsumer):
         self._outgoing: deque[str] = deque()
         self._waiting_size = 0
         self._sender: asyncio.Task[None] | None = None
-        self._has_room = asyncio.Event()
+        self._has_room: asyncio.Event | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._taken_at = 0.0
         self._is_cut_off = False
@@ -168,8 +168,13 @@ class ChatConsumer(AsyncConsumer):
     async def _room(self) -> None:
         """Wait until little is left to be written. For what can be read out at leisure."""
         while self._waiting_size > READ_AHEAD and self.peer is not None and self.peer.is_open:
-            self._has_room.clear()
+            self._has_room = self._has_room or asyncio.Event()
             await self._has_room.wait()
+
+    def _tell_room(self) -> None:
+        if self._has_room is not None:
+            self._has_room.set()
+            self._has_room = None
 
     def _close(self, code: int) -> None:
         self._close_code = code
@@ -200,7 +205,7 @@ class ChatConsumer(AsyncConsumer):
                 self._taken_at = time.monotonic()
                 self._waiting_size -= len(frame)
                 if self._waiting_size <= READ_AHEAD:
-                    self._has_room.set()
+                    self._tell_room()
             if self._close_code is not None:
                 code, self._close_code = self._close_code, None
                 await self.base_send({"type": "websocket.close", "code": code})
@@ -210,7 +215,7 @@ class ChatConsumer(AsyncConsumer):
     def _drop_outgoing(self) -> None:
         self._outgoing.clear()
         self._waiting_size = 0
-        self._has_room.set()
+        self._tell_room()
 
     # --- Windows that do not read ---------------------------------------------------------------
 

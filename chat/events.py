@@ -77,6 +77,11 @@ class MessagePosted(Event, frozen=True, kw_only=True, tag="message.posted", omit
     at: str
     institution: int = 0
 
+    @property
+    def is_by_mail(self) -> bool:
+        """Whether it came by e-mail: from whoever could read that mailbox."""
+        return self.client_id.startswith("mail-")
+
     def audiences(self) -> list[str]:
         return [
             visitor_audience(self.conversation),

@@ -9,6 +9,9 @@ from chat.models import Conversation, ConversationKey, ReturnCode, Visitor
 from chat.reading import intake_of, read_messages
 from institutions.models import AuditEvent
 
+# Of the room above, which this page tells of all the same.
+MAILS = ("mail.IncomingMail", "mail.VisitorMail")
+
 
 @dataclass(frozen=True)
 class HeldConversation:
@@ -21,6 +24,11 @@ class HeldConversation:
     is_readable: bool
     # Every table that points at it, with the number of rows; also those of rooms above this one.
     rows: dict[str, int]
+
+    @property
+    def mails(self) -> int:
+        """How many mails came in, and of how many a row remembers that they went out."""
+        return sum(count for label, count in self.rows.items() if label in MAILS)
 
     @property
     def erased_by(self) -> datetime | None:

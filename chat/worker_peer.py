@@ -214,17 +214,18 @@ class WorkerPeer(Peer):
     async def _open(self, conversation: str, after: int, *, is_again: bool = False) -> None:
         if conversation not in self.open and len(self.open) >= OPEN_LIMIT:
             raise Refused("too_many")
-        # Join first, then read; the audience is left again when it turns out not to be ours.
-        stream = Stream(conversation, after)
-        self.join(staff_audience(conversation))
-        self.open[conversation] = stream
         try:
             frames, opened, institution = await in_pool(self._read, conversation, is_again)
         except (Refused, Gone):
             self.close_stream(conversation)
             raise
-        stream.sent = min(after, opened["top"])
+        # Only now that it may be read: whatever is heard or read of it before would be a leak. What
+        # changed since then, the reading below brings, and the watch.
+        self.close_stream(conversation)
+        stream = Stream(conversation, min(after, opened["top"]))
         stream.status = opened["status"]
+        self.open[conversation] = stream
+        self.join(staff_audience(conversation))
         self._follow_for(stream, institution)
         if opened["mine"] and opened["status"] == Conversation.Status.ACTIVE:
             self.own.add(conversation)

@@ -13,6 +13,7 @@ from daphne.server import Server  # isort: skip
 import asyncio
 from typing import Any
 
+from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
 
 from chat.budgets import Bucket
@@ -21,7 +22,9 @@ from chat.peers import TOO_MANY
 # Frames that wait for the application. A window within its budget has a handful at most.
 WAITING_FRAMES = 256
 # Pieces of one message: browsers send one, some libraries a few.
-PIECES = 1024
+PIECES = 256
+# Of the body of a request. Django refuses bodies above 64 KiB, but only once all of it is here.
+BODY = 1024 * 1024
 # Pings and pongs in ten seconds; nobody's browser can send any by itself.
 CONTROL_FRAMES = 60
 
@@ -31,12 +34,13 @@ class PacedProtocol(WebSocketProtocol):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.is_writable = asyncio.Event()
-        self.is_writable.set()
+        # Thousands of windows never need what is None here, and an Event takes a kilobyte.
+        self._room: asyncio.Event | None = None
+        self._control_frames: Bucket | None = None
+        self.is_writable = True
         self.is_ahead = False
         self._is_over = False
         self._pieces = 0
-        self._control_frames = Bucket(CONTROL_FRAMES)
         # Until now this was the HTTP connection that the socket began as.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
@@ -44,19 +48,31 @@ class PacedProtocol(WebSocketProtocol):
     # --- Out ------------------------------------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        self.is_writable.clear()
+        self.is_writable = False
         self._read_or_not()
 
     def resumeProducing(self) -> None:
-        self.is_writable.set()
+        self._writable_again()
         self._read_or_not()
+
+    def _writable_again(self) -> None:
+        self.is_writable = True
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    async def room(self) -> None:
+        """Wait until the buffer is written, or there is nobody left to write to."""
+        while not self.is_writable:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
 
     def stopProducing(self) -> None:
         """The connection is gone; `connectionLost` follows."""
 
     def connectionLost(self, reason: Any) -> None:
         # Whoever waits to write finds that there is nobody left.
-        self.is_writable.set()
+        self._writable_again()
         super().connectionLost(reason)
 
     # --- In -------------------------------------------------------------------------------------
@@ -74,6 +90,13 @@ class PacedProtocol(WebSocketProtocol):
             self.is_ahead = True
             self._read_or_not()
 
+    def processData(self) -> bool:
+        if self._is_over:
+            # Not even looked at: parsing is what a flood costs.
+            self.data = b""
+            return False
+        return bool(super().processData())
+
     def onMessageFrameBegin(self, length: int) -> None:
         self._pieces += 1
         if self._pieces > PIECES:
@@ -89,6 +112,7 @@ class PacedProtocol(WebSocketProtocol):
             super().onPong(payload)
 
     def _counts(self) -> bool:
+        self._control_frames = self._control_frames or Bucket(CONTROL_FRAMES)
         if not self._is_over and not self._control_frames.take():
             self._end()
         return not self._is_over
@@ -106,10 +130,28 @@ class PacedProtocol(WebSocketProtocol):
         self._read_or_not()
 
     def _read_or_not(self) -> None:
-        if self.is_ahead or self._is_over or not self.is_writable.is_set():
+        if self.is_ahead or self._is_over or not self.is_writable:
             self.transport.pauseProducing()
         else:
             self.transport.resumeProducing()
+
+
+class PacedRequest(WebRequest):
+    """A request whose body is kept up to a limit; the rest is read and forgotten."""
+
+    kept = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.kept + len(data) <= BODY:
+            self.kept += len(data)
+            super().handleContentChunk(data)
+
+
+class PacedHTTPFactory(HTTPFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = PacedRequest
+        return protocol
 
 
 class PacedFactory(WebSocketFactory):
@@ -123,7 +165,15 @@ class PacedServer(Server):
         super().__init__(self._paced, **options)
         self._unpaced = application
 
-    # Daphne makes its own factory when it runs; ours takes its place there.
+    # Daphne makes its own factories when it runs; ours take their places there.
+    @property
+    def http_factory(self) -> Any:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, made: Any) -> None:
+        self._http_factory = PacedHTTPFactory(self)
+
     @property
     def ws_factory(self) -> Any:
         return self._ws_factory
@@ -147,6 +197,6 @@ class PacedServer(Server):
         return self._unpaced(scope, take, send)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        if message["type"] == "websocket.send" and not protocol.is_writable.is_set():
-            await protocol.is_writable.wait()
+        if message["type"] == "websocket.send" and not protocol.is_writable:
+            await protocol.room()
         await super().handle_reply(protocol, message)

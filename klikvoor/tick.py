@@ -23,6 +23,7 @@ from chat.database import in_pool
 from chat.models import WORKER_LOST
 from institutions import jobs as institution_jobs
 from institutions.models import JobRun
+from mail import jobs as mail_jobs
 from roster import jobs as roster_jobs
 from roster import reminders
 from roster.proposing import make_proposals
@@ -86,6 +87,10 @@ def jobs() -> list[Job]:
         Job(institution_jobs.tell_of_late_jobs, 600),
         Job(make_proposals, 2),
         Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),
+        Job(mail_jobs.tell_visitors, 10),
+        Job(mail_jobs.deliver_visitor_mail, 10, is_slow=True),
+        Job(mail_jobs.fetch_mail, 30, is_slow=True),
+        Job(mail_jobs.forget_erased_mail, 60, is_watched=True),
         Job(reminders.expire_requests, 60),
         Job(reminders.ask_further, 60),
         Job(reminders.remind_open_requests, 300),
@@ -99,8 +104,12 @@ def jobs() -> list[Job]:
     ]
     if settings.DEMO:
         from klikvoor.demo import keep_colleagues_present
+        from klikvoor.demo.quarter import settle_as_worked
 
         due.insert(0, Job(keep_colleagues_present, 10))
+        for job in due:
+            if job.run is roster_jobs.settle_hours:
+                job.run = settle_as_worked
     return due
 
 

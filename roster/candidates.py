@@ -6,13 +6,13 @@ own duties are furthest away, and who was not asked for the longest time.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from django.db.models import DurationField, ExpressionWrapper, F, Max, Q, Sum
 
 from institutions.models import Institution, Membership, User
-from roster import texts, time
+from roster import texts
+from roster.availability import said_by
 from roster.models import (
     Availability,
     ConsultationHour,
@@ -152,7 +152,7 @@ class _Facts:
         wishes = WorkerWishes.objects.filter(worker__in=workers, max_per_week__isnull=False)
         return cls(
             now=now,
-            says=_says(workers, span),
+            says={worker: said.about(*span) for worker, said in said_by(workers, *span).items()},
             part=part,
             average=average,
             distance=distance,
@@ -227,35 +227,3 @@ def _parts(hour: ConsultationHour) -> tuple[dict[int, float], float]:
 
 def _length(prefix: str) -> ExpressionWrapper:
     return ExpressionWrapper(F(f"{prefix}end") - F(f"{prefix}start"), output_field=DurationField())
-
-
-def _says(workers: Collection[int], span: tuple[datetime, datetime]) -> dict[int, str]:
-    """What each worker says of this time: cannot wins, and can counts when it is all of it."""
-    start, end = span
-    first, last = start.date() - timedelta(days=2), end.date() + timedelta(days=1)
-    single = Availability.objects.spans(start, end)
-    weekly = Availability.objects.weekly(first, last)
-    said: dict[int, set[str]] = {}
-    for row in (single | weekly).filter(worker__in=workers):
-        for one_start, one_end in _spans(row, first, last):
-            touches = one_start < end and one_end > start
-            holds = one_start <= start and one_end >= end
-            if touches if row.kind == Availability.Kind.UNAVAILABLE else holds:
-                said.setdefault(row.worker_id, set()).add(row.kind)
-    kinds = (
-        Availability.Kind.UNAVAILABLE,
-        Availability.Kind.PREFERRED,
-        Availability.Kind.POSSIBLE,
-    )
-    return {worker: next(k for k in kinds if k in some) for worker, some in said.items()}
-
-
-def _spans(row: Availability, first: date, last: date) -> Iterable[tuple[datetime, datetime]]:
-    if row.start is not None and row.end is not None:
-        yield row.start, row.end
-        return
-    if row.local_start is None or row.local_end is None:
-        return
-    for day in time.days(max(first, row.valid_from or first), min(last, row.valid_until or last)):
-        if day.weekday() == row.weekday:
-            yield time.span(day, row.local_start, row.local_end, ZoneInfo(row.tz))

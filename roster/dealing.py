@@ -18,6 +18,7 @@ from roster import fairness
 from roster.fairness import Slot, SlotClass
 from roster.models import ConsultationHour, Duty, RosterPeriod, RosterRefused, Seat
 from roster.models.acting import require_planner
+from roster.models.ledger import keys_of
 from roster.slots import holidays_of, slot_of
 
 # In which the plan may still be dealt.
@@ -94,12 +95,12 @@ def deal(period: RosterPeriod, by: User, *, now: datetime | None = None) -> Deal
             if one.is_change:
                 seats.setdefault(one.new, []).append(one.seat)
         for owner, pks in seats.items():
-            Seat.objects.filter(pk__in=pks).update(owed_by=owner)
+            Seat.objects.filter(pk__in=pks).update(owed_by=owner, offered_to=None)
     return dealt
 
 
 def _deal(period: RosterPeriod, now: datetime) -> Dealt:
-    keys = _keys(period)
+    keys = keys_of(period)
     hours = list(period.hours.planned().select_related("line").order_by("start", "pk"))
     need = sum(hour.target_staff * hour.minutes for hour in hours)
     weighs = any(key.weight or key.minutes for key in keys.values())
@@ -189,21 +190,6 @@ class _Board:
     def free(self, seat: Seat) -> Deal:
         hour = self.hours[seat.hour_id]
         return Deal(seat.pk, hour.pk, self.kinds[hour.pk], hour.minutes, seat.owed_by_id, None)
-
-
-def _keys(period: RosterPeriod) -> dict[int, fairness.ShareKey]:
-    """The share key, each institution only for the days on which it takes part."""
-    keys = {}
-    for share in period.shares.select_related("institution"):
-        theirs = share.institution
-        if not theirs.is_active:
-            continue
-        first = max(filter(None, (share.joined, theirs.active_from)), default=None)
-        last = min(filter(None, (share.left, theirs.active_until)), default=None)
-        keys[theirs.pk] = fairness.ShareKey(
-            weight=share.weight or 0, minutes=share.fixed_minutes, first=first, last=last
-        )
-    return keys
 
 
 def _stretches(keys: Iterable[fairness.ShareKey], period: RosterPeriod) -> list[tuple[date, date]]:

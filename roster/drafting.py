@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from institutions.models import Institution, Membership
 from roster import fairness
+from roster.availability import wishes_of
 from roster.models import (
     ConsultationHour,
     Duty,
@@ -16,7 +17,6 @@ from roster.models import (
 )
 from roster.models.ledger import keys_of
 from roster.proposals import problem as draft
-from roster.wanting import wishes_of
 
 # Duties this long before and after the hours still count for rest and the week.
 AROUND = timedelta(days=8)

@@ -15,6 +15,8 @@ from itertools import pairwise
 from math import lcm
 from typing import Generic, TypeVar
 
+from roster.evenness import even_out
+
 Party = TypeVar("Party", int, str)
 Place = TypeVar("Place", bound=Hashable)
 Number = int | Fraction
@@ -134,7 +136,7 @@ def deal(
     """Say for each seat who owes it, in the order of `slots`, by a deficit round robin per class.
 
     Each seat goes to the institution that would be least far ahead with it, in its class and over
-    all classes together, as a part of its share. `dealt` is what institutions owe already, in minutes
+    all classes together, as a part of its share; `evenness` mends what that leaves. `dealt` is what institutions owe already, in minutes
     per class. Nobody gets more than `max_per_hour` seats of an hour while others can take them.
     Who has no share gets nothing; without any share nothing is dealt.
     """
@@ -174,6 +176,11 @@ def deal(
             by_class[party, kind] += slot.minutes
             in_all[party] += slot.minutes
             in_hour[party, slot.hour] = in_hour.get((party, slot.hour), 0) + 1
+    if slots:
+        total = Fraction(sum(Fraction(shares[party]) for party in parties))
+        exact = {party: Fraction(shares[party]) / total for party in parties}
+        before = {key: minutes for key, minutes in (dealt or {}).items() if key[0] in exact}
+        even_out(owed, slots, exact, before, max_per_hour)
     return owed
 
 

@@ -5,10 +5,18 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from roster.models import ConsultationHour
+from roster.models import ConsultationHour, Qualification
 
 
-class CancelForm(forms.Form):
+class HourForm(forms.Form):
+    """About this hour."""
+
+    def __init__(self, *args: Any, hour: ConsultationHour, **kwargs: Any) -> None:
+        self.hour = hour
+        super().__init__(*args, **kwargs)
+
+
+class CancelForm(HourForm):
     public_reason = forms.CharField(
         label=_("Waarom (jongeren lezen dit)"),
         max_length=ConsultationHour._meta.get_field("public_reason").max_length,
@@ -16,7 +24,7 @@ class CancelForm(forms.Form):
     )
 
 
-class MoveForm(forms.Form):
+class MoveForm(HourForm):
     """Wall times of the line, whoever fills them in. An end before the start is the next day."""
 
     day = forms.DateField(
@@ -36,10 +44,29 @@ class MoveForm(forms.Form):
     )
 
 
-class StaffingForm(forms.Form):
+class StaffingForm(HourForm):
+    """How many people, and how many of a kind among them. Gives `mix` too."""
+
     min_staff = forms.IntegerField(label=_("Minimaal"), min_value=1, max_value=60)
     target_staff = forms.IntegerField(label=_("Streven"), min_value=1, max_value=60)
     max_staff = forms.IntegerField(label=_("Hooguit"), min_value=1, max_value=60)
+    mix_trainee = forms.IntegerField(
+        label=_("Daarvan in opleiding"), required=False, min_value=0, max_value=60
+    )
+    mix_backup = forms.IntegerField(
+        label=_("Daarvan achterwacht"), required=False, min_value=0, max_value=60
+    )
+
+    # Ordinary duties that a rule asks for stay as they are.
+    KINDS = (Qualification.Kind.TRAINEE, Qualification.Kind.BACKUP)
+
+    def __init__(self, *args: Any, hour: ConsultationHour, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "initial",
+            hour.staffing | {f"mix_{kind}": hour.mix.get(kind) for kind in self.KINDS},
+        )
+        super().__init__(*args, hour=hour, **kwargs)
+        self.kept = {kind: n for kind, n in hour.mix.items() if kind not in self.KINDS}
 
     def clean(self) -> dict[str, Any]:
         numbers: dict[str, Any] = super().clean() or {}
@@ -49,4 +76,10 @@ class StaffingForm(forms.Form):
             raise forms.ValidationError(
                 _("Het minimum mag niet boven het streven liggen, en dat niet boven het maximum.")
             )
+        mix = self.kept | {
+            str(kind): count for kind in self.KINDS if (count := numbers.get(f"mix_{kind}"))
+        }
+        if not self.errors and sum(mix.values()) > numbers["max_staff"]:
+            raise forms.ValidationError(_("Er zijn minder plekken dan mensen nodig zijn."))
+        numbers["mix"] = mix
         return numbers

@@ -3,6 +3,7 @@
 The verbs decide: what is offered here may be gone a moment later, and they say so.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +11,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from institutions.access import Staff
 from institutions.models import Institution, Membership, User
-from roster.leanings import Leanings
+from roster.availability import Said, said_by
 from roster.models import (
     Availability,
     ConsultationHour,
@@ -73,8 +74,9 @@ def my_duties(staff: Staff, now: datetime) -> list[MyDuty]:
         .filter(duty__in=duties)
         .select_related("to_worker", "claimed_by")
     }
-    leanings = Leanings.of(staff.user, duties[0].start, duties[-1].end)
-    return [my_duty(duty, live.get(duty.pk), leanings, now) for duty in duties]
+    me = staff.user.pk
+    said = said_by([me], duties[0].start, duties[-1].end)[me]
+    return [my_duty(duty, live.get(duty.pk), said, now) for duty in duties]
 
 
 def away(staff: Staff, now: datetime) -> list[Duty]:
@@ -89,14 +91,14 @@ def away(staff: Staff, now: datetime) -> list[Duty]:
     )
 
 
-def my_duty(duty: Duty, request: CoverRequest | None, leanings: Leanings, now: datetime) -> MyDuty:
+def my_duty(duty: Duty, request: CoverRequest | None, said: Said, now: datetime) -> MyDuty:
     until = duty.start - timedelta(hours=duty.hour.line.release_hours)
     return MyDuty(
         duty=duty,
         request=request,
         is_now=duty.start <= now,
         is_soon=duty.start - now < SOON,
-        is_absent=leanings.is_absent(duty.hour),
+        is_absent=said.is_absent(duty.hour),
         release_until=until if now <= until else None,
         can_ask=request is None and duty.status == Duty.Status.CONFIRMED and duty.start > now,
     )
@@ -176,7 +178,7 @@ def _possible(
     me = staff.user.pk
     institutions = institutions_of(staff)
     kinds = Qualification.of([me])
-    leanings = Leanings.of(staff.user, now, until + timedelta(days=1))
+    said = said_by([me], now, until + timedelta(days=1))[me]
     around = timedelta(days=2)
     busy = list(
         Duty.objects.active()
@@ -191,7 +193,7 @@ def _possible(
             employers={me: tuple(staff.worker_of)},
             kinds=kinds,
             busy={me: busy},
-            absent=frozenset({me} if leanings.is_absent(hour) else ()),
+            absent=frozenset({me} if said.is_absent(hour) else ()),
             hour_id=hour.pk,
         )
         start = max(now, hour.start)
@@ -215,7 +217,7 @@ def _possible(
                         seat.owed_by_id in staff.worker_of and fitness.can(me, seat.needs)
                         for seat in free
                     ),
-                    leaning=leanings.about(hour),
+                    leaning=said.about(hour.start, hour.end),
                 )
             )
     return found
@@ -283,7 +285,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
     institutions = institutions_of(staff)
     kinds = Qualification.of([me.pk])
     last = max(one.duty.end for one in requests)
-    leanings = Leanings.of(me, now, last)
+    said = said_by([me.pk], now, last)[me.pk]
     around = timedelta(days=2)
     own = list(Duty.objects.active().filter(worker=me).overlapping(now - around, last + around))
     found = []
@@ -306,7 +308,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
             employers={me.pk: tuple(staff.worker_of)},
             kinds=kinds,
             busy={me.pk: [(d.hour_id, d.start, d.end) for d in own if d.pk not in gone]},
-            absent=frozenset({me.pk} if leanings.is_absent(hour) else ()),
+            absent=frozenset({me.pk} if said.is_absent(hour) else ()),
             hour_id=hour.pk,
         )
         may = [i for i in institutions if not fitness.obstacle(me.pk, i.pk, start, end)]
@@ -324,7 +326,7 @@ def asked(staff: Staff, now: datetime, mine: list[MyDuty]) -> list[Asked]:
                     end=end,
                     institutions=may,
                     offers=offers,
-                    leaning=leanings.about(hour),
+                    leaning=said.about(hour.start, hour.end),
                 )
             )
     return sorted(found, key=lambda item: not item.is_for_me)
@@ -350,13 +352,13 @@ def claims(staff: Staff) -> list[CoverRequest]:
 # --- Whom and what to ask -------------------------------------------------------------------------
 
 
-def colleagues(staff: Staff, duty: Duty) -> list[User]:
-    """Workers of the own institutions who are not on duty at that time, by name.
+def colleagues(duty: Duty, institutions: Collection[int]) -> list[User]:
+    """Workers of these institutions who are not on duty at that time, by name.
 
     What they said of when they can is left out of it, because that is theirs and their
     coordinators'.
     """
-    own = Membership.objects.active().workers().filter(institution__in=staff.worker_of)
+    own = Membership.objects.active().workers().filter(institution__in=institutions)
     busy = Duty.objects.active().overlapping(duty.start, duty.end)
     return list(
         User.objects.filter(pk__in=own.values("user"))
@@ -366,19 +368,19 @@ def colleagues(staff: Staff, duty: Duty) -> list[User]:
     )
 
 
-def exchanges(staff: Staff, duty: Duty, now: datetime) -> list[Duty]:
-    """Duties of colleagues of the own institutions that this worker could do instead of `duty`."""
-    own = list(Duty.objects.active().filter(worker=staff.user, end__gt=now).exclude(pk=duty.pk))
+def exchanges(duty: Duty, institutions: Collection[int], now: datetime) -> list[Duty]:
+    """Duties of others, for these institutions, that its worker could do instead of `duty`."""
+    own = list(Duty.objects.active().filter(worker=duty.worker_id, end__gt=now).exclude(pk=duty.pk))
     theirs = (
         Duty.objects.filter(
             status=Duty.Status.CONFIRMED,
-            credited_to__in=staff.worker_of,
+            credited_to__in=institutions,
             hour__line=duty.hour.line_id,
             hour__status=ConsultationHour.Status.PLANNED,
             start__gt=now,
             start__lt=now + EXCHANGE_AHEAD,
         )
-        .exclude(worker=staff.user)
+        .exclude(worker=duty.worker_id)
         .exclude(hour=duty.hour_id)
         .select_related("worker", "hour")
         .order_by("start", "worker__name")

@@ -183,7 +183,9 @@ def asked(request: "CoverRequest", to: User) -> None:
 
 def taken_over(request: "CoverRequest", taker: "Duty") -> None:
     """Tell both sides that it is done."""
-    giver = request.duty.worker
+    giver, offered = request.duty.worker, request.offered_duty
+    with translation.override(taker.worker.language):
+        other = when(*_span(offered)) if offered else ""
     with translation.override(giver.language):
         who = name_for(giver, taker.worker, taker.credited_to.name, {taker.credited_to_id})
     if request.duty.status != "sick":
@@ -203,6 +205,8 @@ def taken_over(request: "CoverRequest", taker: "Duty") -> None:
         taker.worker,
         gettext_lazy("je hebt dienst, %(when)s"),
         gettext_lazy("Je hebt deze dienst overgenomen: %(when)s. Dank je wel!"),
+        *([gettext_lazy("Je andere dienst, %(other)s, doet je collega nu.")] if offered else []),
+        other=other,
     )
 
 

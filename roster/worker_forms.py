@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from roster.models import Availability, Duty, ServiceLine, WorkerWishes
+from roster.models import Availability, ConsultationHour, Duty, ServiceLine, WorkerWishes
 from roster.time import span, to_utc
 
 WEEKDAYS = [
@@ -219,14 +219,15 @@ def wishes_of(worker: Any) -> dict[str, Any]:
 
 
 class PartForm(forms.Form):
-    """Which part of a duty somebody else should do, in wall times. Gives `part` in UTC."""
+    """Which part of a duty or an hour it is about, in wall times. Gives `part` in UTC."""
 
     start = wall_time(_("Van"))
     end = wall_time(_("Tot"))
 
-    def __init__(self, *args: Any, duty: Duty, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, within: Duty | ConsultationHour, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.duty = duty
+        self.within = within
+        self.hour = within.hour if isinstance(within, Duty) else within
         for name in ("start", "end"):
             self.fields[name].required = True
             self.fields[name].error_messages["required"] = _("Vul van en tot in.")
@@ -238,14 +239,18 @@ class PartForm(forms.Form):
                 self._instant(cleaned["start"], end=False),
                 self._instant(cleaned["end"], end=True),
             )
-            if not self.duty.start <= part[0] < part[1] <= self.duty.end:
-                raise forms.ValidationError(_("Kies een tijd binnen je dienst."))
+            if not self.within.start <= part[0] < part[1] <= self.within.end:
+                raise forms.ValidationError(
+                    _("Kies een tijd binnen je dienst.")
+                    if isinstance(self.within, Duty)
+                    else _("Kies een tijd binnen het spreekuur.")
+                )
             cleaned["part"] = part
         return cleaned
 
     def _instant(self, wall: time, *, end: bool) -> datetime:
         """A time before the hour began is after midnight; so is its beginning as an end."""
-        hour = self.duty.hour
+        hour = self.hour
         is_next_day = wall < hour.local_start or (end and wall == hour.local_start)
         date = hour.local_date + timedelta(days=is_next_day)
         return to_utc(date, wall, ZoneInfo(hour.tz), end=end)

@@ -42,6 +42,7 @@ STAFF_PAGES = {
     "people": "/staff/people/",
     "invite": "/staff/people/invite/",
     "audit": "/staff/audit/",
+    "mail": "/staff/mail/",
     "institutions": "/staff/institutions/",
     "institution": "/staff/institutions/new/",
     "sites": "/staff/sites/",

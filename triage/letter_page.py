@@ -127,6 +127,7 @@ def _shown(message: Any) -> dict[str, Any]:
         "name": message.name,
         "text": message.text,
         "at": datetime.fromisoformat(message.at),
+        "is_by_mail": message.is_by_mail,
     }
 
 

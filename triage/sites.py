@@ -75,6 +75,8 @@ class SiteForm(forms.ModelForm):
             "welcome",
             "accent",
             "exit_url",
+            "mail_sender",
+            "mail_subject",
             "institution",
             "is_default",
         )
@@ -82,11 +84,19 @@ class SiteForm(forms.ModelForm):
             "name": gettext_lazy("Naam"),
             "neutral_title": gettext_lazy("Naam van het tabblad"),
             "welcome": gettext_lazy("Eerste zin"),
+            "mail_sender": gettext_lazy("Afzender van mail aan jongeren"),
+            "mail_subject": gettext_lazy("Onderwerp van mail aan jongeren"),
             "institution": gettext_lazy("Instelling die de vragen bijhoudt"),
             "is_default": gettext_lazy("Ook voor adressen die bij geen site horen"),
         }
         help_texts = {
             "neutral_title": gettext_lazy("Wie meekijkt mag niet zien wat voor pagina dit is."),
+            "mail_sender": gettext_lazy(
+                "Een neutrale naam. Leeg: de naam van het tabblad. Het adres staat in de inrichting van de server."
+            ),
+            "mail_subject": gettext_lazy(
+                "Wie de mail in een lijst ziet staan, mag niet zien waar het over gaat. Leeg: ‘Er staat een bericht voor je klaar’."
+            ),
             "institution": gettext_lazy(
                 "Haar coördinatoren mogen dan de vragen vooraf van deze site veranderen. Die van het "
                 "platform mogen dat altijd."

@@ -207,6 +207,9 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
         max_length=6, choices=AnswerBy.choices, default=AnswerBy.CODE, help_text="Of a letter."
     )
     sealed_address = models.BinaryField(null=True)
+    address_failed_at = models.DateTimeField(
+        null=True, help_text="Mail to that address came back: nothing goes there any more."
+    )
     due_at = models.DateTimeField(null=True, help_text="An answer is promised until then.")
     overdue_told_at = models.DateTimeField(null=True)
     quiet_told_at = models.DateTimeField(

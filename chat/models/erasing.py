@@ -28,6 +28,7 @@ BLANK: dict[str, Any] = {
     "sealed_intake": None,
     "sealed_address": None,
     "answer_by": "code",
+    "address_failed_at": None,
     "due_at": None,
 }
 

@@ -13,6 +13,7 @@ answers a letter clears it (`answered`).
 
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
@@ -251,9 +252,27 @@ class LetterVerbs(models.Model):
         if is_mail and address:
             sealed = self.seal_address(address)
         known = type(self).objects.letters().filter(pk=self.pk, visitor__isnull=False)
-        if not known.update(answer_by=answer_by, sealed_address=sealed):
+        changes: dict[str, Any] = {"answer_by": answer_by, "sealed_address": sealed}
+        if address or not is_mail:
+            changes["address_failed_at"] = None
+        if not known.update(**changes):
             raise Refused("wrong_state")
         self.refresh_from_db()
+
+    def address_failed(self: "Conversation", now: datetime) -> None:
+        """Mail to the address came back for good. Both sides see it; she can give another one."""
+        known = type(self).objects.letters().filter(pk=self.pk, sealed_address__isnull=False)
+        with transaction.atomic():
+            known.filter(address_failed_at=None).update(address_failed_at=now)
+            events.publish(events.DeskChanged(line=self.line_id))
+
+    def stop_mail(self: "Conversation") -> None:
+        """Forget the address of this letter, whatever state it is in; the code still leads to it."""
+        with transaction.atomic():
+            type(self).objects.letters().filter(pk=self.pk).update(
+                answer_by=self.AnswerBy.CODE, sealed_address=None, address_failed_at=None
+            )
+            events.publish(events.DeskChanged(line=self.line_id))
 
     def seal_address(self: "Conversation", address: str) -> bytes:
         return self.data_key().seal(address, self.pk, "address")

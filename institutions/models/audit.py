@@ -30,6 +30,7 @@ ROSTER = {
     "cancelled": _("spreekuur vervallen"),
     "moved": _("spreekuur verplaatst"),
     "given": _("plek aan een instelling gegeven"),
+    "offered": _("plek aan een instelling aangeboden"),
     "assigned": _("ingedeeld"),
     "proposed": _("ingedeeld met een voorstel"),
     "reassigned": _("dienst aan een ander gegeven"),
@@ -39,6 +40,7 @@ ROSTER = {
     "unlocked": _("dienst losgemaakt"),
     "cover_asked": _("vervanging gevraagd"),
     "cover_withdrawn": _("vraag om vervanging ingetrokken"),
+    "cover_unclaimed": _("overname ingetrokken"),
     "cover_approved": _("vervanging goedgekeurd"),
     "cover_rejected": _("vervanging niet goedgekeurd"),
     "hours_approved": _("uren goedgekeurd"),
@@ -126,6 +128,7 @@ class AuditEvent(models.Model):
         SETTINGS = "settings", _("inrichting veranderd")
         ROSTER = "roster", _("rooster veranderd")
         LETTER = "letter", _("brief")
+        MAIL = "mail", _("mail opnieuw verstuurd")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")

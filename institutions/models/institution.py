@@ -104,6 +104,16 @@ class Brand(models.Model):
     exit_url = models.URLField(
         default="https://www.knmi.nl/", help_text="Where the exit leads: something ordinary."
     )
+    mail_sender = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="Who mail to young people is from; without it, the name of the tab.",
+    )
+    mail_subject = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Of every mail to young people; must not tell a bystander what it is.",
+    )
     institution = models.ForeignKey(
         Institution,
         on_delete=models.SET_NULL,

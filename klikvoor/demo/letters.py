@@ -7,6 +7,7 @@ from uuid import uuid4
 from chat.models import Conversation, Draft, Visitor
 from institutions.access import staff_of
 from klikvoor.demo.people import Cast
+from mail.models import VisitorMail
 from roster.models import LetterDuty, monday_of
 
 # What they wrote, how urgent it is, and what they said before.
@@ -38,6 +39,7 @@ def bring_in_letters(cast: Cast, now: datetime) -> None:
     waiting = _letter(cast, WAITING, topic="mental_health")
     waiting.claim_letter(anna)
     waiting.answer_letter(anna, ANSWER, client_id=str(uuid4()), seen=waiting.last_seq)
+    _came_back(waiting, now)
     late = _letter(cast, LATE, topic="education")
     late.claim_letter(bilal)
     days_ago = now - timedelta(days=5)
@@ -45,6 +47,14 @@ def bring_in_letters(cast: Cast, now: datetime) -> None:
     Conversation.objects.filter(pk=late.pk).update(
         created_at=days_ago, waiting_since=days_ago, due_at=now - timedelta(hours=3)
     )
+
+
+def _came_back(letter: Conversation, now: datetime) -> None:
+    """The notice of its answer could not be delivered: something for a coordinator to see."""
+    letter.choose_answer("notice", "sam@voorbeeld.invalid")
+    VisitorMail.put(letter, now)
+    letter.mails.update(given_up_at=now, attempts=1, last_error="SMTPRecipientsRefused 550")
+    letter.address_failed(now)
 
 
 def _letter(cast: Cast, text: str, *, urgency: str = "normal", topic: str) -> Conversation:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from institutions.models import Institution, Membership, User
+from institutions.models import Institution, Membership, StaffMail, User
 from institutions.places import municipalities
 from klikvoor.demo import names
 from klikvoor.demo.people import Cast
@@ -67,7 +68,7 @@ def fill_quarter(cast: Cast, now: datetime) -> None:
             period = _open_period(cast, crowd, period, today, now)
             _take_days_off(crowd, today)
             _fill_seats(period, crowd, now)
-        _were_there(now)
+        settle_as_worked(now)
         if period is not None and is_new:
             _ask(period, cast, now)
 
@@ -222,6 +223,8 @@ def _open_period(
     deal(period, cast.coordinator, now=to_utc(period.first_date, time(), cast.line.zone))
     if period.state == RosterPeriod.State.DRAFT:
         period.open_signup(cast.coordinator)
+        # That they may choose was told long ago.
+        StaffMail.objects.filter(kind="signup_opened", sent_at=None).delete()
     if not period.is_public:
         # Before anybody is in it: publishing writes a mail to whoever is.
         period.publish(cast.coordinator, now=now)
@@ -288,8 +291,15 @@ def _fill(
         )
 
 
-def _were_there(now: datetime) -> None:
-    """Let people have been at their desks in the hours that are over, most of them; settle those."""
+def settle_as_worked(now: datetime) -> None:
+    """Let people have been at their desks in the hours that are over, most of them; settle those.
+
+    Also the clock's way of settling in a demonstration: made-up people have no browser, and would
+    not have shown up in every hour that ends while it is served. Whoever was really seen counts
+    as seen.
+    """
+    if not settings.DEMO:
+        raise RuntimeError("made-up hours belong in a demonstration")
     stretches = []
     duties = Duty.objects.active().filter(
         hour__in=jobs.unsettled(now), hours_entry=None, stretches=None

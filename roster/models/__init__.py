@@ -3,7 +3,7 @@
 from roster.models.asks import CoverAsk, CoverChange, CoverDecline
 from roster.models.costs import CostLine, CostRun
 from roster.models.cover import CoverRequest
-from roster.models.duties import Duty, Seat, duty_uid
+from roster.models.duties import Duty, duty_uid
 from roster.models.exceptions import DateException
 from roster.models.feeds import FeedToken
 from roster.models.hours import ConsultationHour
@@ -17,6 +17,7 @@ from roster.models.periods import PeriodChange, RosterPeriod, RosterVersion, Sha
 from roster.models.presence import LEASE, Presence
 from roster.models.proposals import Proposal, ProposalLine
 from roster.models.rules import HoursRule, are_weekdays
+from roster.models.seats import Seat
 from roster.models.staffing import is_mix
 from roster.models.worked import DutyPresence, HoursEntry
 

@@ -16,10 +16,11 @@ from institutions.models import User
 from roster.models import fitness
 from roster.models.acting import record
 from roster.models.cover import CoverRequest
-from roster.models.duties import Duty, Seat
+from roster.models.duties import Duty
 from roster.models.moves import RosterRefused
 from roster.models.people import Absence, Qualification
 from roster.models.periods import RosterPeriod
+from roster.models.seats import Seat
 from roster.news import News, Span, What
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def move(
     _write(hour, **changes)
     if day != old[0] and rule is not None:
         _leave_behind(hour, rule, *old, now=now)
-    return _take_along(duties, hour, was, by)
+    return _take_along(duties, hour, was, by, now)
 
 
 def staff(
@@ -282,9 +283,18 @@ def _leave_behind(
 
 
 def _take_along(
-    duties: list[Duty], hour: "ConsultationHour", was: tuple[datetime, datetime], by: User
+    duties: list[Duty],
+    hour: "ConsultationHour",
+    was: tuple[datetime, datetime],
+    by: User,
+    now: datetime,
 ) -> list[News]:
-    """Give duties the new times of their hour, one by one; who cannot be there is let go."""
+    """Give duties the new times of their hour, one by one; who cannot be there is let go.
+
+    So is who would have too little rest, as nobody can be put there either; except from an hour
+    that goes on, because they are there.
+    """
+    rest = timedelta(minutes=hour.line.short_rest_minutes if was[0] > now else 0)
     absent = set(
         Absence.objects.between(hour.local_date, hour.local_date)
         .filter(worker__in=[duty.worker_id for duty in duties])
@@ -299,10 +309,11 @@ def _take_along(
         old = _span(duty)
         asked = duty.status == Duty.Status.COVER_WANTED
         start, end = _part(duty, hour, was)
-        comes = start < end and duty.worker_id not in absent and _restore(duty, start, end)
+        is_there = start < end and duty.worker_id not in absent
+        what = _restore(duty, start, end, rest) if is_there else What.LOST
+        comes = what == What.MOVED
         new = Span(start, end, hour.tz) if comes else None
         if _is_known(duty) and (new is None or new != old):
-            what = What.MOVED if comes else What.LOST
             news.append(News(duty.worker, what, old=old, new=new, lost_request=asked))
         record(
             by,
@@ -327,14 +338,18 @@ def _part(
     return start, end
 
 
-def _restore(duty: Duty, start: datetime, end: datetime) -> bool:
-    """Let the duty hold again, at these times; False: its worker is on duty elsewhere then."""
-    if Duty.objects.active().filter(worker=duty.worker_id).overlapping(start, end).exists():
-        return False
+def _restore(duty: Duty, start: datetime, end: datetime, rest: timedelta) -> What:
+    """Let the duty hold again, at these times: moved. Else its worker is on duty elsewhere then
+    (lost), or just before or after it in another hour (no rest)."""
+    others = Duty.objects.active().filter(worker=duty.worker_id)
+    if others.overlapping(start, end).exists():
+        return What.LOST
+    if others.exclude(hour=duty.hour_id).overlapping(start - rest, end + rest).exists():
+        return What.NO_REST
     status = Duty.Status.CONFIRMED if duty.status == Duty.Status.COVER_WANTED else duty.status
     try:
         with transaction.atomic():
             Duty.objects.filter(pk=duty.pk).update(start=start, end=end, status=status)
     except IntegrityError:  # somebody was first, in another hour
-        return False
-    return True
+        return What.LOST
+    return What.MOVED

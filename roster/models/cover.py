@@ -28,6 +28,7 @@ ASKED_AT_ONCE = 10
 
 _REJECTED = _("Een coördinator keurde de vervanging niet goed.")
 _DECLINED = _("Je collega kan deze dienst niet overnemen.")
+_UNCLAIMED = _("Je collega kan deze dienst toch niet overnemen.")
 _WITHDRAWN = _("Een coördinator trok je vraag om vervanging in.")
 _EXPIRED = _("Er is op tijd niemand gevonden.")
 
@@ -376,16 +377,7 @@ class CoverRequest(Moving):
             if worker.pk == self.duty.worker_id and not self.is_urgent:
                 raise RosterRefused("self")
             offer = offered_duty or self.offered_duty if self.kind == self.Kind.EXCHANGE else None
-            self._move(
-                self.State.CLAIMED,
-                by=by,
-                now=now,
-                claimed_by=worker,
-                claimed_for=institution,
-                claimed_at=now,
-                **handing_over.offer(self, worker, offer, now),
-            )
-            handing_over.require_fit(self, now)
+            self._claimed(worker, institution, offer, by, now)
             if handing_over.waits_for_approval(self):
                 self._move(self.State.AWAITING_APPROVAL, by=by, now=now)
                 notices.between_institutions(self, handing_over.coordinators(self))
@@ -393,6 +385,50 @@ class CoverRequest(Moving):
                 handing_over.finish(self, by, now)
             if by.pk != worker.pk:
                 self._record(by, "assigned", worker, institution)
+
+    @classmethod
+    def exchange(
+        cls, duty: Duty, other: Duty, by: User, now: datetime | None = None
+    ) -> "CoverRequest":
+        """Let two workers exchange duties at once. `by` coordinates both sides, or the platform.
+
+        Both get a mail. Raises RosterRefused: not_yours, and what `ask_cover` and `claim` refuse.
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            lock({duty.worker_id, other.worker_id}, {duty.hour_id, other.hour_id})
+            if not coordinates(by, duty.credited_to_id, other.credited_to_id):
+                raise RosterRefused("not_yours")
+            kind = cls.Kind.EXCHANGE
+            request = duty.ask_cover(by, kind=kind, offered_duty=other, now=now, is_agreed=True)
+            request._claimed(other.worker, other.credited_to, other, by, now)
+            handing_over.finish(request, by, now, approved_by=by)
+            request._record(by, "assigned", other.worker, other.credited_to)
+        return request
+
+    def unclaim(self, by: User, now: datetime | None = None) -> None:
+        """Take back a claim that waits for approval: others may claim it; asked of one, it ended.
+
+        `by`: the taker, or a coordinator of theirs. The giver is told.
+        Raises RosterRefused: not_yours, wrong_state (nothing waits), changed.
+        """
+        now = now or timezone.now()
+        with transaction.atomic():
+            self._lock(self.claimed_by)
+            if self.state != self.State.AWAITING_APPROVAL:
+                raise RosterRefused("wrong_state")
+            taker, institution = self.taker
+            if by.pk != taker.pk and not coordinates(by, institution.pk):
+                raise RosterRefused("not_yours")
+            self.declines.get_or_create(worker=taker, defaults={"at": now})
+            if self.to_worker_id:
+                self.end(self.State.DECLINED, by, now)
+            else:
+                self.reopen(by, now)
+            notices.still_yours(self, "unclaimed", why=_UNCLAIMED)
+            if by.pk != taker.pk:
+                self._record(by, "cover_unclaimed", taker, institution)
+                notices.no_longer(self, taker)
 
     def approve(self, by: User, now: datetime | None = None) -> None:
         """Let a claim that waits happen. `by`: a coordinator of either institution or the platform.
@@ -519,6 +555,20 @@ class CoverRequest(Moving):
         self.refresh_from_db()
         if was not in (None, self.claimed_by_id):
             raise RosterRefused("changed")
+
+    def _claimed(
+        self, worker: User, institution: Institution, offer: Duty | None, by: User, now: datetime
+    ) -> None:
+        self._move(
+            self.State.CLAIMED,
+            by=by,
+            now=now,
+            claimed_by=worker,
+            claimed_for=institution,
+            claimed_at=now,
+            **handing_over.offer(self, worker, offer, now),
+        )
+        handing_over.require_fit(self, now)
 
     def end(self, state: str, by: User | None, now: datetime) -> None:
         """End without a taker: the duty is its worker's again."""

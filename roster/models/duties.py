@@ -1,4 +1,4 @@
-"""Seats and the duties that fill them. Two at once in one place: `roster/guards.py`."""
+"""The duties that fill seats. Two at once in one place: `roster/guards.py`."""
 
 import secrets
 from collections.abc import Collection
@@ -17,101 +17,12 @@ from roster import notices
 from roster.models.acting import coordinators_of, platform_coordinators, record
 from roster.models.fitness import Fitness, coordinates, lock, minute
 from roster.models.moves import RosterRefused
-from roster.models.people import Qualification
-from roster.news import seat_given
+from roster.models.seats import Seat
 from roster.time import minutes_between
 
 if TYPE_CHECKING:
     from institutions.access import Staff
     from roster.models.cover import CoverRequest
-
-
-class SeatQuerySet(models.QuerySet["Seat"]):
-    def free(self) -> "SeatQuerySet":
-        """Seats in which nobody has an active duty, not even for a part."""
-        return self.exclude(pk__in=Duty.objects.active().values("seat"))
-
-    def owed_by(self, institutions: Collection[int]) -> "SeatQuerySet":
-        return self.filter(owed_by__in=institutions)
-
-
-class Seat(models.Model):
-    """One place in a consultation hour, owed by an institution (none: free for all).
-
-    Made with its hour; who owes it is dealt by coordinators of the platform.
-    """
-
-    hour = models.ForeignKey(
-        "roster.ConsultationHour", on_delete=models.CASCADE, related_name="seats"
-    )
-    no = models.PositiveSmallIntegerField()
-    owed_by = models.ForeignKey(
-        Institution, on_delete=models.PROTECT, null=True, blank=True, related_name="seats"
-    )
-    qualification = models.CharField(
-        max_length=8,
-        choices=Qualification.Kind.choices,
-        blank=True,
-        help_text="What it takes to fill it; empty: an ordinary duty.",
-    )
-
-    objects = SeatQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["hour", "no"]
-        constraints = [models.UniqueConstraint(fields=["hour", "no"], name="seats_are_numbered")]
-
-    def __str__(self) -> str:
-        return f"{self.hour} · {self.no}"
-
-    @property
-    def needs(self) -> str:
-        """The kind of qualification that a worker must have to fill it."""
-        return self.qualification or Qualification.Kind.DUTY
-
-    def give_to(
-        self,
-        institution: Institution | None,
-        by: User,
-        staff: "Staff",
-        *,
-        now: datetime | None = None,
-    ) -> None:
-        """Let another institution owe this seat, or nobody (free for all), while it is empty.
-
-        The platform's coordinator may do so with every seat; `staff`, the rights of `by`, must
-        else coordinate the institution that takes it over or the one that gives it away. The
-        other coordinators of both are told. Balances do not change by it: they follow the shares.
-        Raises RosterRefused: not_yours, began, cancelled, inactive (the institution takes no part
-        on that day), occupied (somebody is on duty), changed.
-        """
-        now = now or timezone.now()
-        both = (self.owed_by_id, institution.pk if institution else None)
-        parties = {pk for pk in both if pk is not None}
-        if not staff.is_platform_coordinator and not parties & staff.coordinator_of:
-            raise RosterRefused("not_yours")
-        with transaction.atomic():
-            hours = type(self.hour).objects.select_for_update(of=("self",)).select_related("line")
-            hour = hours.get(pk=self.hour_id)
-            if hour.start <= now:
-                raise RosterRefused("began")
-            if hour.status == hour.Status.CANCELLED:
-                raise RosterRefused("cancelled")
-            active = Institution.objects.active_on(hour.local_date)
-            if institution and not active.filter(pk=institution.pk).exists():
-                raise RosterRefused("inactive")
-            if Duty.objects.active().filter(seat=self.pk).exists():
-                raise RosterRefused("occupied")
-            unchanged = Seat.objects.filter(pk=self.pk, owed_by=self.owed_by_id)
-            if not unchanged.update(owed_by=institution):
-                raise RosterRefused("changed")
-            old = self.owed_by
-            if old == institution:
-                return
-            record(by, "given", hour.local_date, person=None, institution=old or institution)
-            others = [one for one in coordinators_of(parties) if one.pk != by.pk]
-            seat_given(others, self, hour, old, institution, now)
-        self.refresh_from_db()
 
 
 def duty_uid() -> str:
@@ -311,31 +222,40 @@ class Duty(models.Model):
         return request
 
     def reassign(
-        self, worker: User, institution: Institution, by: User, now: datetime | None = None
+        self,
+        worker: User,
+        institution: Institution,
+        by: User,
+        now: datetime | None = None,
+        *,
+        part: tuple[datetime, datetime] | None = None,
     ) -> "Duty":
-        """Give this seat to another worker; the rest of it when it is going on.
+        """Give this seat, or the `part`, to another worker; the rest of it when it is going on.
 
         `by` coordinates both institutions, or the platform. Returns the new duty.
-        Raises RosterRefused: not_yours, wrong_state, past, cancelled, self (the same worker for
-        the same institution), elsewhere, absent, overlap, rest, qualification.
+        Raises RosterRefused: not_yours, wrong_state (also: a part of who is absent), past,
+        cancelled, outside (the part), self (the same worker for the same institution), elsewhere,
+        absent, overlap, rest, qualification.
         """
         now = now or timezone.now()
         with transaction.atomic():
             self._lock(worker)
             if not coordinates(by, self.credited_to_id, institution.pk):
                 raise RosterRefused("not_yours")
-            self._require_status(*self.UNDERWAY, self.Status.SICK)
-            if self.end <= now:
+            self._require_status(*self.UNDERWAY, *(() if part else (self.Status.SICK,)))
+            first, end = part or (self.start, self.end)
+            if not self.start <= first < end <= self.end:
+                raise RosterRefused("outside")
+            if end <= now:
                 raise RosterRefused("past")
             if self.hour.is_cancelled:
                 raise RosterRefused("cancelled")
             if (worker.pk, institution.pk) == (self.worker_id, self.credited_to_id):
                 raise RosterRefused("self")
-            start = max(self.start, minute(now))
-            self.require_fit(worker, institution, start, self.end, ignoring=[self.pk])
+            start = max(first, minute(now))
+            self.require_fit(worker, institution, start, end, ignoring=[self.pk])
             self.cover_requests.void(by, now)
             was_active = self.status != self.Status.SICK
-            end = self.end
             new = self.pass_on(
                 worker, institution, start, end, source=self.Source.COORDINATOR, assigned_by=by
             )
@@ -366,11 +286,13 @@ class Duty(models.Model):
         offered_duty: "Duty | None" = None,
         part: tuple[datetime, datetime] | None = None,
         now: datetime | None = None,
+        is_agreed: bool = False,
     ) -> "CoverRequest":
         """Look for somebody else, all or one (`to_worker`). The giver stays responsible.
 
         `kind` is one of CoverRequest.Kind; `part` is the span of a part. For an exchange,
         `offered_duty` may say which duty of another worker is wanted: then it is asked of them.
+        `is_agreed`: the caller claims it in the same transaction, so nobody is asked.
         Raises RosterRefused: not_yours, wrong_state (not active), asked (there is a live request),
         past (it began), cancelled, outside (the part), self, elsewhere (that worker is none, any
         more), no_offer (the wanted duty is not to be had).
@@ -413,7 +335,8 @@ class Duty(models.Model):
                 created_at=now,
             )
             self.change(status=self.Status.COVER_WANTED)
-            request.ask(now)
+            if not is_agreed:
+                request.ask(now)
             if not is_alone:
                 self._record(by, "cover_asked")
         self.refresh_from_db()

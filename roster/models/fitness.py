@@ -10,8 +10,8 @@ from institutions.models import Membership, User
 from roster.models.people import Absence, Qualification
 
 if TYPE_CHECKING:
-    from roster.models.duties import Seat
     from roster.models.hours import ConsultationHour
+    from roster.models.seats import Seat
 
 
 def coordinates(by: User, *institutions: int) -> bool:

@@ -18,11 +18,12 @@ from roster import notices
 from roster.models import changing
 from roster.models.acting import record, require_planner
 from roster.models.cover import CoverRequest
-from roster.models.duties import Duty, Seat
+from roster.models.duties import Duty
 from roster.models.fitness import Fitness, choose, coordinates, lock, minute, plans
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.periods import RosterPeriod
+from roster.models.seats import Seat
 from roster.models.staffing import Staffing
 from roster.news import News, tell
 from roster.time import minutes_between, span

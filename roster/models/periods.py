@@ -15,7 +15,7 @@ from roster.models.acting import require_planner
 from roster.models.duties import Duty
 from roster.models.line import ServiceLine
 from roster.models.moves import Moving, RosterRefused, StateChange
-from roster.news import News, Span, What, tell
+from roster.news import News, Span, What, signup_opened, tell
 
 if TYPE_CHECKING:
     from institutions.access import Staff
@@ -167,9 +167,14 @@ class RosterPeriod(Moving):
     # --- Its states ------------------------------------------------------------------------------
 
     def open_signup(self, by: User) -> None:
-        """Let workers take seats themselves. Raises RosterRefused: not_yours, wrong_state, changed."""
+        """Let workers take seats themselves. Who may is told so by one mail, the first time.
+
+        Raises RosterRefused: not_yours, wrong_state, changed.
+        """
         require_planner(by)
-        self._move(self.State.SIGNUP, by=by)
+        with transaction.atomic():
+            self._move(self.State.SIGNUP, by=by)
+            signup_opened(self)
 
     def reopen_draft(self, by: User) -> None:
         """End the sign-up for now; who took a seat keeps it.
@@ -306,7 +311,22 @@ class RosterPeriod(Moving):
             raise RosterRefused("unmeasured")
         if duties.filter(hours_entry__state="claimed").exists():
             raise RosterRefused("claims")
-        self._move(self.State.SETTLED, by=by, now=now)
+        with transaction.atomic():
+            self._charge_what_is_left()
+            self._move(self.State.SETTLED, by=by, now=now)
+
+    def _charge_what_is_left(self) -> None:
+        """Post what is owed of hours that the clock did not come to yet; later it may not."""
+        from roster.models.ledger import LedgerEntry
+        from roster.models.worked import HoursEntry
+
+        if not self.shares.exists():
+            return
+        posted = LedgerEntry.objects.filter(period=self, kind=LedgerEntry.Kind.OBLIGATION)
+        charged = set(posted.values_list("source", flat=True))
+        for hour in self.hours.planned().order_by("start", "pk"):
+            if f"hour:{hour.pk}" not in charged:
+                HoursEntry.settle(hour)
 
 
 def _span(duty: Duty) -> Span:

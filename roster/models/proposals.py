@@ -7,8 +7,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from institutions.models import Institution
-from roster.models.duties import Seat
 from roster.models.periods import RosterPeriod
+from roster.models.seats import Seat
 
 
 class Proposal(models.Model):

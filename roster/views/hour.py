@@ -31,8 +31,16 @@ from roster.models import (
     RosterRefused,
     Seat,
 )
-from roster.seating import candidates_of, free_for_all_from, places_of, requests_of
+from roster.seating import (
+    Seated,
+    asking_for,
+    candidates_of,
+    free_for_all_from,
+    places_of,
+    requests_of,
+)
 from roster.texts import refusal
+from roster.worker_forms import PartForm
 
 # How many candidates are shown at once; the others are one click away.
 FIRST = 8
@@ -71,11 +79,39 @@ class Deed:
     def seat(self) -> Seat:
         return get_object_or_404(self.hour.seats.select_related("hour"), pk=self._id("seat"))
 
+    def seated(self) -> Seated:
+        """The duty, when this one may act for its worker."""
+        duty = self.duty()
+        if not self.staff.is_platform_coordinator and (
+            duty.credited_to_id not in self.staff.coordinator_of
+        ):
+            raise PermissionDenied
+        places = places_of(self.hour, self.now, self.staff)
+        found = [one for place in places for one in place.people if one.duty == duty]
+        if not found:
+            raise RosterRefused("wrong_state")
+        return found[0]
+
+    def exchange_with(self) -> Duty | None:
+        """The duty of another that is wanted in exchange; None: whatever is offered."""
+        known = asking_for(self.seated(), self.staff, self.now).exchanges
+        if not self.data.get("with"):
+            return None
+        wanted = self._id("with")
+        other = next((one for one in known if one.pk == wanted), None)
+        if other is None:
+            raise RosterRefused("no_offer")
+        return other
+
     def some_seat(self) -> Seat | None:
         return self.seat() if self.data.get("seat") else None
 
     def request(self) -> CoverRequest:
         return get_object_or_404(requests_of(self.hour, self.staff), pk=self._id("request"))
+
+    def part(self, within: Duty | ConsultationHour) -> tuple[datetime, datetime] | None:
+        """The part that came with it, in wall times; None: all of it."""
+        return part_of(self.data, within)
 
     def own_institution(self, rather: int | None = None) -> Institution:
         """For which institution somebody comes.
@@ -101,36 +137,60 @@ class Deed:
         )
 
     def form(self, name: str) -> dict[str, Any]:
-        form = FORMS[name](self.data)
+        form = _FORMS[name](self.data, hour=self.hour)
         if not form.is_valid():
             raise NotFilledIn(name, form)
         return form.cleaned_data
 
 
-FORMS: dict[str, type[forms.Form]] = {
+_FORMS: dict[str, Callable[..., forms.Form]] = {
     "cancel": CancelForm,
     "move": MoveForm,
     "staff": StaffingForm,
 }
 
 
+def part_of(data: Any, within: Duty | ConsultationHour) -> tuple[datetime, datetime] | None:
+    """The part that two wall times name; None when both are left empty.
+
+    Raises RosterRefused: outside.
+    """
+    if not data.get("start") and not data.get("end"):
+        return None
+    form = PartForm(data, within=within)
+    if not form.is_valid():
+        raise RosterRefused("outside")
+    part: tuple[datetime, datetime] = form.cleaned_data["part"]
+    return None if part == (within.start, within.end) else part
+
+
 def take(deed: Deed) -> str:
-    if deed.hour.start <= deed.now:
+    if deed.hour.start <= deed.now and deed.part(deed.hour) is None:
         deed.hour.step_in(deed.user, deed.own_institution(), deed.now)
         return _("Je valt in tot het einde van dit spreekuur. Ga naar je werkplek.")
-    deed.hour.fill(deed.user, deed.own_institution(), seat=deed.some_seat(), now=deed.now)
+    start, end = deed.part(deed.hour) or (None, None)
+    deed.hour.fill(
+        deed.user,
+        deed.own_institution(),
+        seat=deed.some_seat(),
+        start=start,
+        end=end,
+        now=deed.now,
+    )
     return _("Deze dienst is van jou.")
 
 
 def assign(deed: Deed) -> str:
     worker, institution = deed.candidate()
+    start, end = deed.part(deed.hour) or (deed.hour.start, deed.hour.end)
     deed.hour.fill(
         worker,
         institution,
         by=deed.user,
         seat=deed.some_seat(),
         # Nobody was there before they were asked.
-        start=max(deed.hour.start, deed.now.replace(second=0, microsecond=0)),
+        start=max(start, deed.now.replace(second=0, microsecond=0)),
+        end=end,
         now=deed.now,
     )
     return _("%(name)s is ingedeeld en krijgt bericht.") % {"name": worker.name}
@@ -138,7 +198,11 @@ def assign(deed: Deed) -> str:
 
 def replace(deed: Deed) -> str:
     worker, institution = deed.candidate()
-    deed.duty().reassign(worker, institution, deed.user, deed.now)
+    duty = deed.duty()
+    part = deed.part(duty)
+    duty.reassign(worker, institution, deed.user, deed.now, part=part)
+    if part:
+        return _("%(name)s heeft dat deel van de dienst overgenomen.") % {"name": worker.name}
     return _("%(name)s heeft de dienst overgenomen.") % {"name": worker.name}
 
 
@@ -165,6 +229,65 @@ def unlock(deed: Deed) -> str:
 def ask(deed: Deed) -> str:
     deed.duty().ask_cover(deed.user, kind=CoverRequest.Kind.GIVE_AWAY, now=deed.now)
     return _("Er wordt vervanging gezocht. Tot iemand het overneemt, blijft de dienst staan.")
+
+
+def ask_one(deed: Deed) -> str:
+    """Ask one colleague, for oneself or for an own worker."""
+    seated = deed.seated()
+    to = get_object_or_404(User, pk=deed._id("to"))
+    if to not in asking_for(seated, deed.staff, deed.now).colleagues:
+        raise PermissionDenied
+    kind = CoverRequest.Kind.GIVE_AWAY
+    deed.duty().ask_cover(deed.user, kind=kind, to_worker=to, now=deed.now)
+    return _("%(name)s krijgt de vraag. Tot die ja zegt, blijft de dienst staan.") % {
+        "name": to.name
+    }
+
+
+def ask_part(deed: Deed) -> str:
+    duty = deed.duty()
+    part = deed.part(duty) or (duty.start, duty.end)
+    duty.ask_cover(deed.user, kind=CoverRequest.Kind.PART, part=part, now=deed.now)
+    return _(
+        "Er wordt vervanging gezocht voor dat deel. Tot iemand het overneemt, blijft het staan."
+    )
+
+
+def ask_exchange(deed: Deed) -> str:
+    """Ask to exchange with one duty of a colleague, or with whatever somebody offers."""
+    other = deed.exchange_with()
+    deed.duty().ask_cover(
+        deed.user, kind=CoverRequest.Kind.EXCHANGE, offered_duty=other, now=deed.now
+    )
+    return _("De vraag om te ruilen is verstuurd. Tot iemand ja zegt, blijft de dienst staan.")
+
+
+def exchange(deed: Deed) -> str:
+    """Let two workers exchange at once; both get a mail. For who coordinates both."""
+    other = deed.exchange_with()
+    if other is None:
+        raise RosterRefused("no_offer")
+    CoverRequest.exchange(deed.duty(), other, deed.user, deed.now)
+    return _("Geruild. Allebei krijgen ze bericht.")
+
+
+def claim_exchange(deed: Deed) -> str:
+    """Say yes to an exchange, with an own duty or one of an own worker."""
+    request = deed.request()
+    offered = get_object_or_404(Duty.objects.select_related("worker"), pk=deed._id("offered"))
+    if offered.worker_id != deed.user.pk and not deed.staff.is_platform_coordinator:
+        mine = deed.staff.coordinator_of
+        if offered.credited_to_id not in mine:
+            raise PermissionDenied
+    request.claim(offered.worker, offered.credited_to, deed.now, by=deed.user, offered_duty=offered)
+    if request.state == CoverRequest.State.DONE:
+        return _("Geruild.")
+    return _("De ruil wacht op akkoord van een coördinator.")
+
+
+def unclaim(deed: Deed) -> str:
+    deed.request().unclaim(deed.user, deed.now)
+    return _("Ingetrokken. De dienst blijft zoals hij was.")
 
 
 def claim(deed: Deed) -> str:
@@ -210,6 +333,21 @@ def give(deed: Deed) -> str:
     return _("De plek is nu van niemand: iedereen mag hem vullen.")
 
 
+def offer(deed: Deed) -> str:
+    """Ask another institution to take an own seat over."""
+    institution = get_object_or_404(Institution, pk=deed._id("institution"))
+    deed.seat().offer(institution, deed.user, deed.staff)
+    return _("%(name)s krijgt de vraag. Tot die ja zegt, blijft de plek van jullie.") % {
+        "name": institution.name
+    }
+
+
+def keep(deed: Deed) -> str:
+    """Say no to a seat that was offered, or offer it no more."""
+    deed.seat().decline(deed.user, deed.staff)
+    return _("De plek blijft van wie hij was.")
+
+
 def owe(deed: Deed) -> str:
     """Let the own institution owe a seat, or the one that the platform's coordinator chose."""
     institution = get_object_or_404(Institution, pk=deed._id("institution"))
@@ -234,7 +372,13 @@ def move(deed: Deed) -> str:
 
 def staff(deed: Deed) -> str:
     numbers = deed.form("staff")
-    deed.hour.staff(deed.user, numbers["min_staff"], numbers["target_staff"], numbers["max_staff"])
+    deed.hour.staff(
+        deed.user,
+        numbers["min_staff"],
+        numbers["target_staff"],
+        numbers["max_staff"],
+        numbers["mix"],
+    )
     return _("De bezetting is veranderd.")
 
 
@@ -249,12 +393,20 @@ DEEDS: dict[str, Callable[[Deed], str]] = {
         lock,
         unlock,
         ask,
+        ask_one,
+        ask_part,
+        ask_exchange,
+        exchange,
         claim,
         claim_for,
+        claim_exchange,
+        unclaim,
         withdraw,
         approve,
         reject,
         give,
+        offer,
+        keep,
         owe,
         cancel,
         reopen,
@@ -303,6 +455,15 @@ def _page(
     leaving = [one for place in places for one in place.people if one.may_act or one.may_claim_for]
     replacing = _asked(request, "duty", leaving, "duty")
     filling = _asked(request, "seat", places, "seat")
+    acting = _asked(request, "for", [one for one in leaving if one.may_act and one.may_ask], "duty")
+    part, no_part = None, ""
+    # Of what somebody asks cover for, the request says which part.
+    may_part = not replacing or not replacing.may_claim_for
+    try:
+        if may_part:
+            part = part_of(request.GET, replacing.duty if replacing else found)
+    except RosterRefused as refused:
+        no_part = refusal(refused.code)
     people = None
     if can_fill:
         people = candidates_of(
@@ -311,6 +472,7 @@ def _page(
             asking,
             seat=filling.seat if filling else None,
             instead_of=replacing,
+            part=part,
         )
     can_move = asking.is_platform_coordinator and found.end > now
     context = {
@@ -326,6 +488,10 @@ def _page(
         "impossible": people.impossible if people else [],
         "replacing": replacing,
         "filling": filling,
+        "may_part": may_part,
+        "part": part,
+        "no_part": no_part,
+        "asking": asking_for(acting, asking, now) if acting else None,
         "takes_signups": found.period is None or found.period.state in RosterPeriod.TAKES_SIGNUPS,
         "is_waiting": not found.is_free_for_all(now),
         "free_from": free_for_all_from(found),
@@ -334,6 +500,9 @@ def _page(
         "forms": _forms(found) | (wrong or {}) if can_move else {},
         "wrong": next(iter(wrong or {}), ""),
         "institutions": _takers(asking) if can_fill else [],
+        "everybody": list(Institution.objects.filter(is_active=True))
+        if any(place.may_offer for place in places)
+        else [],
     }
     return render(request, "roster/hour.html", context)
 
@@ -346,15 +515,16 @@ def _asked(request: HttpRequest, name: str, among: list[Any], attribute: str) ->
 
 def _forms(found: ConsultationHour) -> dict[str, forms.Form]:
     return {
-        "cancel": CancelForm(),
+        "cancel": CancelForm(hour=found),
         "move": MoveForm(
+            hour=found,
             initial={
                 "day": found.local_date,
                 "start": found.local_start,
                 "end": found.local_end,
-            }
+            },
         ),
-        "staff": StaffingForm(initial=found.staffing),
+        "staff": StaffingForm(hour=found),
     }
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from institutions.access import Staff, worker_required
 from roster import mine
-from roster.leanings import Leanings
+from roster.availability import said_by
 from roster.models import ConsultationHour, CoverRequest, Duty, ServiceLine
 
 # How far the list of free seats looks, and how far when asked for more.
@@ -54,13 +54,14 @@ def my_duty(request: HttpRequest, pk: int) -> HttpResponse:
         worker=staff.user,
     )
     live = CoverRequest.objects.live().filter(duty=duty).select_related("to_worker", "claimed_by")
-    one = mine.my_duty(duty, live.first(), Leanings.of(staff.user, duty.start, duty.end), now)
+    said = said_by([staff.user.pk], duty.start, duty.end)[staff.user.pk]
+    one = mine.my_duty(duty, live.first(), said, now)
     is_open = duty.status in (Duty.Status.CONFIRMED, Duty.Status.COVER_WANTED) and duty.end > now
     context = {
         "one": one,
         "is_open": is_open,
-        "colleagues": mine.colleagues(staff, duty) if one.can_ask else [],
-        "exchanges": mine.exchanges(staff, duty, now) if one.can_ask else [],
+        "colleagues": mine.colleagues(duty, staff.worker_of) if one.can_ask else [],
+        "exchanges": mine.exchanges(duty, staff.worker_of, now) if one.can_ask else [],
     }
     return render(request, "roster/my_duty.html", context)
 

@@ -95,7 +95,7 @@ def do_duty(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
 def _ask(request: HttpRequest, staff: Staff, duty: Duty, now: datetime) -> None:
     to = None
     if wanted := _number(request, "to"):
-        to = next((one for one in mine.colleagues(staff, duty) if one.pk == wanted), None)
+        to = next((one for one in mine.colleagues(duty, staff.worker_of) if one.pk == wanted), None)
         if to is None:
             raise Http404
     done = (
@@ -111,7 +111,9 @@ def _ask(request: HttpRequest, staff: Staff, duty: Duty, now: datetime) -> None:
 def _exchange(request: HttpRequest, staff: Staff, duty: Duty, now: datetime) -> None:
     offered = None
     if wanted := _number(request, "with"):
-        offered = next((one for one in mine.exchanges(staff, duty, now) if one.pk == wanted), None)
+        offered = next(
+            (one for one in mine.exchanges(duty, staff.worker_of, now) if one.pk == wanted), None
+        )
         if offered is None:
             raise Http404
     _do(
@@ -124,7 +126,7 @@ def _exchange(request: HttpRequest, staff: Staff, duty: Duty, now: datetime) -> 
 
 
 def _ask_part(request: HttpRequest, staff: Staff, duty: Duty, now: datetime) -> HttpResponse:
-    form = PartForm(request.POST, duty=duty)
+    form = PartForm(request.POST, within=duty)
     if not form.is_valid():
         for errors in form.errors.values():
             messages.error(request, str(errors[0]))
@@ -196,6 +198,9 @@ def do_request(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
         case "decline":
             done = _("Je hebt nee gezegd. We vragen het je voor deze dienst niet nog eens.")
             _do(request, lambda: asked.decline(staff.user, now), done)
+        case "unclaim":
+            done = _("Goed dat je het zegt. De dienst blijft van je collega.")
+            _do(request, lambda: asked.unclaim(staff.user, now), done)
         case "withdraw":
             done = _("Je vraag is ingetrokken. De dienst is gewoon weer van jou.")
             _do(request, lambda: asked.withdraw(staff.user, now), done)

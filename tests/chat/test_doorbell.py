@@ -1,6 +1,7 @@
 """What happens while other processes are not heard, and when this one stops."""
 
 import asyncio
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from chat.database import in_pool
 from chat.hub import hub
 from chat.models import Conversation, Visitor
 from chat.watch import watch
+from chat.worker_peer import WorkerPeer
 from institutions.models import User
 from tests.chat.windows import desk_window, visitor_window
 from tests.people import be_present, rights_of
@@ -58,6 +60,35 @@ async def test_who_was_not_told_of_a_takeover_hears_no_word_after_it(
         assert "message.posted" not in told
         await desk.say("heartbeat")
         assert (await desk.hear("heartbeat"))["top"] == {}
+
+
+async def test_nothing_is_told_before_it_is_known_that_it_may_be_read(
+    active_conversation: Conversation,
+    visitor: Visitor,
+    carla: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stranger asks for a conversation, the database is slow, and the watch makes its round."""
+    asked, answer = threading.Event(), threading.Event()
+    read = WorkerPeer._read
+
+    def slowly(self: WorkerPeer, *args: object) -> object:
+        asked.set()
+        answer.wait(10)
+        return read(self, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(WorkerPeer, "_read", slowly)
+    async with visitor_window(visitor) as young, desk_window(carla) as desk:
+        await young.post("Dit is niet voor Carla")
+        await desk.say("conversation.open", conversation=active_conversation.pk)
+        await asyncio.to_thread(asked.wait, 10)
+        await watch.sweep()
+        await young.post("En dit ook niet")
+        told = [frame["type"] for frame in await desk.frames()]
+        answer.set()
+        assert (await desk.hear("error"))["code"] == "forbidden"
+        told += [frame["type"] for frame in await desk.frames()]
+        assert not {"message.posted", "status.changed", "typing", "seen"} & set(told)
 
 
 async def test_a_colleague_reads_on_when_the_own_institution_takes_it_again(

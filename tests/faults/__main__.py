@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="0: a new one")
     parser.add_argument("--every", type=float, default=8, help="seconds between two faults")
     parser.add_argument("--visitors", type=int, default=8)
+    parser.add_argument("--only", action="append", default=[], metavar="KIND", help="of faults")
     parser.add_argument("--keep", action="store_true", help="leave the logs where they are")
     options = parser.parse_args()
     options.seed = options.seed or secrets.randbelow(10**6)
@@ -42,7 +43,14 @@ def main() -> int:
     os.environ.pop("KLIKVOOR_ENV_FILE", None)
     directory = Path(tempfile.mkdtemp(prefix="faults-"))
     directory.chmod(0o755)
-    plan = Plan(options.shape, options.seconds, options.seed, options.every, options.visitors)
+    plan = Plan(
+        options.shape,
+        options.seconds,
+        options.seed,
+        options.every,
+        options.visitors,
+        only=tuple(options.only),
+    )
     say(f"{plan.shape}, {plan.seconds:g} s, seed {plan.seed}")
     try:
         verdict = asyncio.run(play(plan, directory, say))

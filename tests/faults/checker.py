@@ -205,6 +205,9 @@ def _may_read(memory: Memory, worker: Person, heard: Heard) -> bool:
     if heard.type not in WITH_WORDS:
         # Whose a chat is, changes at once; the lists of the desk follow within a moment.
         return True
+    if heard.client_id in worker.said:
+        # Own words, sent again after the chat went to somebody else: they were stored.
+        return True
     claims = sorted(memory.claims.get(heard.conversation, []), key=lambda one: one.known_at)
     for number, claim in enumerate(claims):
         if claim.institution != worker.institution or heard.at < claim.asked_at:

@@ -46,6 +46,9 @@ class Nemesis:
                 "rolling restart": lambda fault: site.rolling_restart(),
             }
 
+        if world.plan.only:
+            self.faults = {kind: self.faults[kind] for kind in world.plan.only}
+
     async def run(self, until: float) -> None:
         while time.monotonic() + 1 < until:
             began = time.monotonic()

@@ -202,6 +202,13 @@ def test_a_colleague_of_the_same_institution_may_read_along() -> None:
     assert judge(run).is_safe
 
 
+def test_own_words_are_acknowledged_after_the_right_was_lost() -> None:
+    run = good_run()
+    run.claims[C].append(Claim("Carla", 2, 19, 19.5))
+    run.people[1].heard.append(Heard(30, "message.posted", C, 4, "id-4"))
+    assert judge(run).is_safe
+
+
 def test_the_time_away_counts_from_the_end_of_the_fault() -> None:
     run = good_run()
     run.people[0].outages.append((20.0, 24.0))

@@ -66,6 +66,11 @@ class Place:
         self.worker = worker
 
     @property
+    def slowest(self) -> float:
+        """uvicorn reads four times as much at once, and parses all of it."""
+        return 2 * SLOWEST if isinstance(self.server, UvicornServer) else SLOWEST
+
+    @property
     def memory(self) -> int:
         assert self.server.process is not None
         return psutil.Process(self.server.process.pid).memory_info().rss
@@ -213,10 +218,10 @@ FLOODS = {
 @pytest.mark.parametrize("flood", FLOODS)
 async def test_a_flood_slows_nobody_and_costs_little(place: Place, flood: str) -> None:
     slow = 0.0
-    for _ in range(2):
-        # Once more when it was slow: other tests run beside this one.
+    for _ in range(3):
+        # Again when it was slow: other tests run beside this one.
         slow = await flood_once(place, flood)
-        if slow < SLOWEST:
+        if slow < place.slowest:
             return
     raise AssertionError(f"p95 of a good window: {slow * 1000:.0f} ms")
 
@@ -345,6 +350,28 @@ async def test_a_bad_request_gets_an_answer_and_leaves_no_trace(place: Place, na
     first, headers, body = BAD_REQUESTS[name]
     status = await ask(place, request(place, first, *headers, body=body))
     assert status < 500 or status in (501, 505), status
+    assert await ask(place, request(place, "GET / HTTP/1.1")) == 200
+
+
+async def test_a_body_without_measure_is_not_kept(place: Place) -> None:
+    before = place.memory
+    windows = [Hostile(place.server.port, small=False) for _ in range(4)]
+    for window in windows:
+        await window.connect()
+        await window.send(
+            request(place, "POST /visit/frames/ HTTP/1.1", "Transfer-Encoding: chunked")
+        )
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    for _ in range(80):
+        for window in windows:
+            await window.send(chunk, within=1)
+    most = place.memory - before
+    for window in windows:
+        await window.send(b"0\r\n\r\n", within=1)
+        answer = await window.read()
+        assert not answer or b" 4" in answer[:13], answer[:60]
+        window.close()
+    assert most < 16 * MIB, most
     assert await ask(place, request(place, "GET / HTTP/1.1")) == 200
 
 

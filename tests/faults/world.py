@@ -35,6 +35,8 @@ class Plan:
     workers: int = 2
     # How slowly people act; 1 gives about one message a second for each visitor.
     pace: float = 1.0
+    # Only these kinds of faults; all when it is empty.
+    only: tuple[str, ...] = ()
 
 
 class World:

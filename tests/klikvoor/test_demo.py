@@ -14,6 +14,8 @@ from chat.queue import opening_of
 from institutions.models import Brand, Institution, Membership, User
 from klikvoor.demo import keep_colleagues_present
 from klikvoor.demo.plan import OPEN_FOR
+from klikvoor.demo.quarter import settle_as_worked
+from klikvoor.tick import jobs
 from roster.models import (
     ConsultationHour,
     CoverRequest,
@@ -191,6 +193,25 @@ def test_colleagues_keep_the_desk_open_and_without_them_it_closes(demo: None) ->
         # A start that took long (a first install) does not make anybody wait again.
         keep_colleagues_present(timezone.now())
         assert opening_of(line, timezone.now()).admits
+
+
+def test_made_up_people_were_there_in_an_hour_that_ends_while_it_is_served(demo: None) -> None:
+    settle = next(job.run for job in jobs() if job.run.__name__ == "settle_as_worked")
+    assert "settle_hours" not in {job.run.__name__ for job in jobs()}
+    with time_machine.travel(MOMENTS[0], tick=False) as clock:
+        fill()
+        clock.shift(timedelta(days=2))
+        over = Duty.objects.filter(end__lte=timezone.now(), status__in=Duty.ACTIVE)
+        assert (count := over.count()) > 3
+        settle(timezone.now())
+    assert Duty.objects.filter(status=Duty.Status.DONE).count() > count * 0.8
+    assert Duty.objects.filter(status=Duty.Status.NO_SHOW).count() <= 2
+
+
+def test_outside_a_demonstration_nobody_was_there(db: None) -> None:
+    with pytest.raises(RuntimeError):
+        settle_as_worked(timezone.now())
+    assert "settle_hours" in {job.run.__name__ for job in jobs()}
 
 
 def test_a_colleague_whom_somebody_plays_may_pause(demo: None) -> None:

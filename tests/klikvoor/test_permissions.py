@@ -209,6 +209,15 @@ def drafted(world: World) -> dict[str, Any]:
 
 
 ADDRESSES: dict[str, Address] = {
+    # mail
+    # Whoever has the link stops the mail; a wrong one looks as if that was done.
+    "stop_mail": Address(EVERYBODY, EVERYBODY, kwargs=lambda world: {"token": "x" * 42}),
+    "undelivered": Address(COORDINATOR),
+    "send_again": Address(
+        NOT_LIKE_THIS,
+        row("login", workers="no", coordinators="hidden", ines="mfa"),
+        kwargs=lambda world: {"kind": "staff", "pk": 10**6},
+    ),
     # triage
     "visit": Address(
         EVERYBODY, EVERYBODY, data=lambda world: {"action": "language", "language": "nl"}

@@ -1,6 +1,6 @@
 """The page on which a worker says when they can, are away, and how much they like to do."""
 
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -8,11 +8,14 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from institutions.models import User
+from institutions.models import Institution, User
+from roster.availability import said_by, wishes_of
+from roster.candidates import rank
 from roster.models import Absence, Availability, ServiceLine, WorkerWishes
 from roster.models.people import MOST
+from roster.proposals.problem import Wish
 from tests.people import sign_in
-from tests.roster.making import make_duty
+from tests.roster.making import make_duty, make_hour
 
 PAGE = "roster_availability"
 
@@ -202,3 +205,46 @@ def test_a_stranger_sees_and_takes_away_nothing(line: ServiceLine, anna: User, b
 @pytest.mark.parametrize("data", [{"of": "user", "remove": "1"}, {"of": "absence", "remove": "x"}])
 def test_nonsense_is_not_there(anna: User, data: dict[str, str]) -> None:
     assert post(anna, **data).status_code == 404
+
+
+# --- Read in one way, wherever it counts ------------------------------------------------------------
+
+
+def test_touching_times_count_together_and_cannot_goes_before_all(
+    line: ServiceLine, anna: User
+) -> None:
+    hour = make_duty(line, anna).hour
+    middle = hour.start + timedelta(hours=1)
+
+    def said() -> str:
+        return said_by([anna.pk], hour.start, hour.end)[anna.pk].about(hour.start, hour.end)
+
+    def say(kind: str, start: datetime, end: datetime) -> None:
+        Availability.objects.create(worker=anna, kind=kind, start=start, end=end)
+
+    assert said() == ""
+    say("preferred", hour.start, middle)
+    assert said() == ""
+    say("possible", middle, hour.end)
+    assert said() == "possible"
+    say("preferred", middle, hour.end)
+    assert said() == "preferred"
+    say("unavailable", hour.end - timedelta(minutes=1), hour.end + timedelta(hours=1))
+    assert said() == "unavailable"
+
+
+def test_the_list_of_candidates_and_a_proposal_read_the_same(
+    line: ServiceLine, zuid: Institution, anna: User, bilal: User
+) -> None:
+    hour = make_hour(line)
+    for start in (hour.start, hour.start + timedelta(hours=1)):
+        end = start + timedelta(hours=1)
+        Availability.objects.create(worker=anna, kind="preferred", start=start, end=end)
+    Availability.objects.create(worker=bilal, kind="unavailable", start=hour.start, end=hour.end)
+
+    codes = {one.worker: one.codes for one in rank(hour, hour.start - timedelta(days=9))}
+    wishes = wishes_of([anna.pk, bilal.pk], [hour])
+
+    assert "prefers" in codes[anna]
+    assert "unavailable" in codes[bilal]
+    assert wishes == {anna.pk: {hour.pk: Wish.PREFERRED}, bilal.pk: {}}

@@ -181,17 +181,19 @@ def greta(maas: Institution) -> User:
     return make_user("Greta", (maas, "coordinator"), second_factor=False)
 
 
-def test_a_coordinator_gives_a_seat_away_and_the_others_hear_it(
+def test_a_coordinator_takes_a_seat_over_and_the_others_hear_it(
     seat: Seat, zuid: Institution, maas: Institution, edith: User, greta: User, dirk: User
 ) -> None:
-    seat.give_to(maas, edith, rights_of(edith), now=BEFORE)
+    with pytest.raises(RosterRefused, match="not_yours"):  # nobody gets a burden unasked
+        seat.give_to(maas, edith, rights_of(edith), now=BEFORE)
+    seat.give_to(maas, greta, rights_of(greta), now=BEFORE)
     assert seat.owed_by == maas
     told = StaffMail.objects.values_list("to", "body")
-    assert {to for to, _body in told} == {dirk.pk, greta.pk}
+    assert {to for to, _body in told} == {dirk.pk, edith.pk}
     assert "Welzijn Zuid" in told[0][1]
     assert "Maaskracht" in told[0][1]
     trail = AuditEvent.objects.get(verb="roster")
-    assert (trail.actor, trail.institution, trail.detail) == (edith, zuid, "given 2026-03-02")
+    assert (trail.actor, trail.institution, trail.detail) == (greta, zuid, "given 2026-03-02")
     # And back to nobody, by who has it now.
     seat.give_to(None, greta, rights_of(greta), now=BEFORE)
     assert seat.owed_by is None

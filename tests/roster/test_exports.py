@@ -2,14 +2,17 @@
 
 import csv
 import io
+import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
+from python_calamine import CalamineWorkbook
 
 from institutions.models import Institution, User
 from roster import exports
@@ -60,6 +63,34 @@ def test_nothing_that_somebody_typed_becomes_a_formula(text: str) -> None:
     assert cell.data_type == "s"
     assert cell.quotePrefix
     assert str(cell.value).strip() == text.strip()
+
+
+def test_another_program_reads_the_same() -> None:
+    """openpyxl reads what openpyxl wrote; what it got wrong would pass unseen."""
+    table = Table(
+        "Diensten",
+        ["Naam", "Minuten", "Uren", "Dag", "Begin", "Leeg"],
+        [
+            [text, -40, 12.5, date(2026, 3, 2), datetime(2026, 3, 2, 19, 0), None]
+            for text in (*DANGEROUS, "0031", "1e5", "Zoë <b> & co", "x" * 40_000)
+        ],
+    )
+    content = as_xlsx(table, Table("Grootboek", ["a"], [[1]]))
+    book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+    assert book.sheet_names == ["Diensten", "Grootboek"]
+    header, *rows = book.get_sheet_by_name("Diensten").to_python()
+    assert header == list(table.header)
+    for row, (text, *_rest) in zip(rows, table.rows, strict=True):
+        assert str(row[0]).strip() == str(text).strip()[: exports.LONGEST]
+        assert row[1:] == [-40.0, 12.5, date(2026, 3, 2), datetime(2026, 3, 2, 19, 0), ""]
+    # Every part is well-formed, and the list of parts names what is there.
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        assert parts.testzip() is None
+        for name in parts.namelist():
+            ElementTree.fromstring(parts.read(name))
+        listed = ElementTree.fromstring(parts.read("[Content_Types].xml"))
+        named = {one.get("PartName", "").lstrip("/") for one in listed} - {""}
+        assert named <= set(parts.namelist())
 
 
 @given(st.text())

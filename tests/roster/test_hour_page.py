@@ -1,15 +1,14 @@
 """The page of one hour: each deed is one press of a button, and who may not hears so."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.utils import timezone
 
 from institutions.models import AuditEvent, Institution, User
 from roster.models import ConsultationHour, CoverRequest, Duty, ServiceLine
 from tests.people import make_user, open_hour_for, sign_in
+from tests.roster.hour_page import on_duty, page, press, said
 from tests.roster.making import make_period
 
 
@@ -26,27 +25,6 @@ def hour(line: ServiceLine) -> ConsultationHour:
 def edith(zuid: Institution) -> User:
     """The coordinator of Zuid, and of nothing else."""
     return make_user("Edith", (zuid, "coordinator"))
-
-
-def page(person: User, hour: ConsultationHour, **query: object) -> str:
-    response = sign_in(person).get(f"/roster/hours/{hour.pk}/", query)
-    assert response.status_code == 200
-    return response.content.decode()
-
-
-def press(person: User, hour: ConsultationHour, action: str, **data: Any) -> HttpResponse:
-    """Press a button of the page, and follow to the page that says what came of it."""
-    address = f"/roster/hours/{hour.pk}/"
-    return sign_in(person).post(address, {"action": action, **data}, follow=True)
-
-
-def said(response: HttpResponse, text: str) -> None:
-    assert response.status_code == 200
-    assert text in response.content.decode()
-
-
-def on_duty(hour: ConsultationHour) -> list[User]:
-    return [duty.worker for duty in hour.duties.active().select_related("worker")]
 
 
 # --- Workers -------------------------------------------------------------------------------------
@@ -379,9 +357,11 @@ def test_the_platform_cancels_and_reopens(
 
 def test_the_platform_moves_it_and_changes_the_numbers(hour: ConsultationHour, dirk: User) -> None:
     press(dirk, hour, "move", day=hour.local_date, start="09:00", end="12:00")
-    press(dirk, hour, "staff", min_staff=2, target_staff=3, max_staff=5)
+    press(dirk, hour, "staff", min_staff=2, target_staff=3, max_staff=5, mix_trainee=1)
 
     hour.refresh_from_db()
+    assert hour.mix == {"trainee": 1}
+    assert hour.seats.filter(qualification="trainee").count() == 1
     assert f"{hour.local_start:%H:%M} {hour.local_end:%H:%M}" == "09:00 12:00"
     assert (hour.min_staff, hour.target_staff, hour.max_staff) == (2, 3, 5)
     assert hour.seats.count() == 5
@@ -392,6 +372,10 @@ def test_what_was_filled_in_wrongly_is_said_beside_it(hour: ConsultationHour, di
     said(
         press(dirk, hour, "staff", min_staff=4, target_staff=3, max_staff=5),
         "Het minimum mag niet boven het streven liggen",
+    )
+    said(
+        press(dirk, hour, "staff", min_staff=1, target_staff=1, max_staff=2, mix_backup=3),
+        "minder plekken dan mensen",
     )
     before = hour.min_staff
     hour.refresh_from_db()

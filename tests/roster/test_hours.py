@@ -235,6 +235,25 @@ def test_who_is_elsewhere_or_absent_then_is_let_go(
         assert "jij kunt dan niet" in mails_to(person)[0]
 
 
+def test_who_would_have_too_little_rest_is_let_go_and_reads_so(
+    line: ServiceLine, hour: ConsultationHour, zuid: Institution, anna: User, dirk: User
+) -> None:
+    """As in filling; but never from an hour that goes on, where they are already."""
+    ServiceLine.objects.filter(pk=line.pk).update(short_rest_minutes=600)
+    hour = ConsultationHour.objects.get(pk=hour.pk)
+    duty = hour.fill(anna, zuid, now=BEFORE)
+    other = make_hour(line, NOW + timedelta(hours=14)).fill(anna, zuid, now=BEFORE)
+
+    hour.move(dirk, MONDAY, time(19), time(22), now=NOW + timedelta(minutes=1))
+    duty.refresh_from_db()
+    assert duty.status == Duty.Status.CONFIRMED
+    other.hour.move(dirk, TUESDAY, time(7), time(9), now=NOW + timedelta(minutes=1))
+
+    other.refresh_from_db()
+    assert other.status == Duty.Status.RELEASED
+    assert "te weinig rust" in mails_to(anna)[-1]
+
+
 def test_moving_voids_a_question_and_the_giver_has_the_duty(
     hour: ConsultationHour, anna: User, zuid: Institution, dirk: User
 ) -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from institutions.models import Institution, Membership, User
-from roster.leanings import Leanings
+from roster.availability import said_by
 from roster.models import (
     Absence,
     Availability,
@@ -551,7 +551,7 @@ def test_a_constant_number_of_queries(
     assert max(few) < 30
 
 
-def test_leanings_hold_after_midnight(line: ServiceLine, anna: User) -> None:
+def test_what_is_said_holds_after_midnight(line: ServiceLine, anna: User) -> None:
     # Monday from 22:00 for six hours, said of Mondays from 20:00 to 06:00.
     start = NOW.replace(hour=21)
     hour = make_hour(line, start, hours=6)
@@ -566,8 +566,8 @@ def test_leanings_hold_after_midnight(line: ServiceLine, anna: User) -> None:
         **night,
     )
 
-    said = Leanings.of(anna, hour.start, hour.end)
-    assert said.about(hour) == "preferred"
+    said = said_by([anna.pk], hour.start, hour.end)[anna.pk]
+    assert said.about(hour.start, hour.end) == "preferred"
 
     next_day = (monday + 1) % 7
     Availability.add_weekly(
@@ -578,4 +578,5 @@ def test_leanings_hold_after_midnight(line: ServiceLine, anna: User) -> None:
         start.replace(hour=2).time(),
         **night,
     )
-    assert Leanings.of(anna, hour.start, hour.end).about(hour) == "unavailable"
+    said = said_by([anna.pk], hour.start, hour.end)[anna.pk]
+    assert said.about(hour.start, hour.end) == "unavailable"

@@ -90,6 +90,39 @@ def test_the_sign_up_opens_and_closes(period: RosterPeriod, dirk: User) -> None:
         period.open_signup(dirk)
 
 
+def test_who_may_take_seats_reads_once_that_sign_up_opened(
+    period: RosterPeriod,
+    hour: ConsultationHour,
+    zuid: Institution,
+    anna: User,
+    carla: User,
+    dirk: User,
+) -> None:
+    """Only of the institutions concerned; and a second time is no news."""
+    hour.seats.update(owed_by=zuid)
+    period.open_signup(dirk)
+    told = dict(StaffMail.objects.values_list("to", "body"))
+    assert told.keys() == {anna.pk, dirk.pk}
+    assert (
+        "Je kunt nu diensten kiezen van maandag 2 maart tot en met zondag 8 maart"
+        in (told[anna.pk])
+    )
+    assert "3 plekken leeg" in told[anna.pk]
+    assert "/roster/mine/free/" in told[anna.pk]
+    assert "Jullie mensen kunnen" in told[dirk.pk]
+    period.reopen_draft(dirk)
+    period.open_signup(dirk)
+    assert StaffMail.objects.count() == 2
+
+
+def test_before_anything_is_agreed_everybody_reads_that_sign_up_opened(
+    period: RosterPeriod, anna: User, carla: User, dirk: User
+) -> None:
+    User.objects.filter(pk=carla.pk).update(is_active=False)
+    period.open_signup(dirk)
+    assert set(StaffMail.objects.values_list("to", flat=True)) == {anna.pk, dirk.pk}
+
+
 VERBS: dict[str, Any] = {
     "open_signup": lambda period, by: period.open_signup(by),
     "reopen_draft": lambda period, by: period.reopen_draft(by),

@@ -254,3 +254,17 @@ def test_a_period_is_settled_once_everything_is_counted_and_decided(
     entry.approve(dirk)
     period.settle(dirk)
     assert period.state == "settled"
+
+
+def test_settling_posts_what_the_clock_did_not_come_to(
+    line: ServiceLine, zuid: Institution, dirk: User
+) -> None:
+    """An empty hour has no duty that waits to be counted, and is owed all the same."""
+    period = shared_period(line, {zuid: 1})
+    hour = hour_in(period)
+    RosterPeriod.objects.update(state="closed")
+    period.refresh_from_db()
+    period.settle(dirk)
+    owed = LedgerEntry.objects.filter(period=period, kind="obligation")
+    assert owed.balance() == -hour.target_staff * hour.minutes
+    assert settle_hours(LATER) == 0

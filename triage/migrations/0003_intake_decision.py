@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0009_intake_topic_detail'),
+        ('chat', '0010_intake_topic_detail'),
         ('triage', '0002_letters_intake'),
     ]
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('institutions', '0010_editor_brand_institution'),
+        ('institutions', '0011_editor_brand_institution'),
         ('triage', '0003_intake_decision'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

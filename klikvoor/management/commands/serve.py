@@ -11,12 +11,14 @@ import signal
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from twisted.internet import reactor
 
 from chat import process
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
+from mail.listener import Listener, Place
 
 log = logging.getLogger("klikvoor.serve")
 
@@ -41,6 +43,16 @@ class Command(BaseCommand):
         from klikvoor.asgi import application
 
         self.runs_jobs = not options["no_jobs"]
+        place = Place.at(settings.MAIL_LISTEN) if settings.MAIL_LISTEN else None
+        self.listener = Listener(place) if place else None
+        if self.listener:
+            try:
+                self.listener.start()
+            except OSError as error:
+                raise CommandError(
+                    "Klikvoor does not start like this.\nMAIL_LISTEN names a place where it cannot"
+                    f" listen ({error.strerror or error}). Does another process listen there?"
+                ) from None
         if options["unix"]:
             endpoint = f"unix:{options['unix']}"
         else:
@@ -93,6 +105,9 @@ class Command(BaseCommand):
         for listener in self.server.listeners:
             listener.addCallback(lambda port: port and port.stopListening())
         try:
+            if self.listener:
+                # Before the writer, which stores what it takes.
+                await asyncio.to_thread(self.listener.stop)
             await process.drain(seconds)
             process.stop()
         except Exception as error:

@@ -262,6 +262,8 @@ function end() {
 function goAway() {
   isDone = true;
   connection.stop();
+  // This window may be the one that left, and is on its way already.
+  if (document.documentElement.classList.contains("is-leaving")) return;
   document.documentElement.classList.add("is-leaving");
   location.replace(part("exit").dataset.exit);
 }

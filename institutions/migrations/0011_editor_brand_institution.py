@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('institutions', '0009_queue_skills_and_regions'),
+        ('institutions', '0010_mail_letters'),
     ]
 
     operations = [

@@ -1,0 +1,30 @@
+"""The page of an hour, as tests open and press it."""
+
+from typing import Any
+
+from django.http import HttpResponse
+
+from institutions.models import User
+from roster.models import ConsultationHour
+from tests.people import sign_in
+
+
+def page(person: User, hour: ConsultationHour, **query: object) -> str:
+    response = sign_in(person).get(f"/roster/hours/{hour.pk}/", query)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def press(person: User, hour: ConsultationHour, action: str, **data: Any) -> HttpResponse:
+    """Press a button of the page, and follow to the page that says what came of it."""
+    address = f"/roster/hours/{hour.pk}/"
+    return sign_in(person).post(address, {"action": action, **data}, follow=True)
+
+
+def said(response: HttpResponse, text: str) -> None:
+    assert response.status_code == 200
+    assert text in response.content.decode()
+
+
+def on_duty(hour: ConsultationHour) -> list[User]:
+    return [duty.worker for duty in hour.duties.active().select_related("worker")]
