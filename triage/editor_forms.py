@@ -417,8 +417,8 @@ class WordsForm(RaisingForm):
         max_length=MOST["phrases"] * (LONGEST["phrase"] + 2),
         widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
         help_text=gettext_lazy(
-            "Zet * achter een woord dat nog verder mag gaan: “snij*” vindt ook “snijden”. Hoofdletters en "
-            "accenten maken niet uit. “Niet” of “geen” er vlak voor telt als ontkenning."
+            "Zet * achter een woord dat nog verder mag gaan: “snij*” vindt ook “snijden”. Hoofdletters, "
+            "accenten en tikfouten maken niet uit. “Niet” of “geen” er vlak voor telt als ontkenning."
         ),
     )
     excepted = forms.CharField(
@@ -503,9 +503,21 @@ class TryForm(forms.Form):
 
     def __init__(self, data: Data, language: str, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.asked = [question for _s, _p, question in parts.questions(data)]
-        for question in self.asked:
+        self.steps = data["steps"]
+        self.language = language
+        for _step, _place, question in parts.questions(data):
             self.fields[question["code"]] = self.field_for(question, language)
+
+    @property
+    def screens(self) -> list[Data]:
+        """What a visitor sees at once: the sentence above it, and the fields."""
+        return [
+            {
+                "intro": step.get("text", {}).get(self.language, ""),
+                "fields": [self[question["code"]] for question in step["questions"]],
+            }
+            for step in self.steps
+        ]
 
     @staticmethod
     def field_for(question: Data, language: str) -> forms.Field:

@@ -34,11 +34,29 @@ class Unreadable(ValueError):
         self.told = told
 
 
+# The order in which a file tells things; PostgreSQL keeps none. Codes come as they are.
+ORDER = (
+    *("name", "steps", "rules", "words", "routing", "wishes", "wish"),
+    *("code", "kind", "question", "at_least", "chosen", "count", "weight", "topic"),
+    *("urgency", "danger", "reason", "text", *LANGUAGES, "help", "is_sensitive"),
+    *("options", "questions", "phrases", "except"),
+)
+
+
+def ordered(value: Any) -> Any:
+    if isinstance(value, list):
+        return [ordered(one) for one in value]
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+        return {name: ordered(value[name]) for name in names}
+    return value
+
+
 def write(data: dict[str, Any], heading: str = "") -> str:
     """Return the file of this questionnaire. Reading it gives the same data."""
     # The quicker dumper in C writes emoji as numbers.
     text = yaml.dump(
-        data,
+        ordered(data),
         Dumper=yaml.SafeDumper,
         allow_unicode=True,
         sort_keys=False,

@@ -89,9 +89,7 @@ def put(data: Data, kind: str, key: str, seen: str, part: Any) -> Data:
         step = _screen(data, key, seen)
         step.pop("text", None)
         if any(part.values()):
-            # Before the questions, also in a file.
-            questions_of_step = step.pop("questions")
-            step |= {"text": part, "questions": questions_of_step}
+            step["text"] = part
         return data
     if not key:
         if kind == "question":

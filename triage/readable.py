@@ -34,6 +34,11 @@ def said(text: Any) -> str:
     return next((str(text[one]) for one in languages if text.get(one)), "")
 
 
+def in_order(text: Any) -> dict[str, str]:
+    """A text in the order of the languages; PostgreSQL keeps none."""
+    return {one: text[one] for one in LANGUAGES if text and text.get(one)}
+
+
 def title_of(question: Data) -> str:
     return said(question.get("text")) or _("vraag zonder tekst (%(code)s)") % question
 
@@ -59,8 +64,12 @@ def topic_name(code: str) -> str:
 def conditions(data: Data, part: Data) -> list[str]:
     """What a rule or a wish asks of the answers; all of it must hold."""
     told = []
+    places = {
+        question["code"]: place for place, (*_at, question) in enumerate(parts.questions(data))
+    }
     for name in CONDITIONS:
-        for code, wanted in part.get(name, {}).items():
+        asked = sorted(part.get(name, {}).items(), key=lambda one: places.get(one[0], len(places)))
+        for code, wanted in asked:
             question = parts.question_of(data, code) or {"code": code}
             about = title_of(question)
             options = question.get("options", [])
@@ -89,7 +98,7 @@ def outline(data: Data) -> Data:
                 "key": step["questions"][0].get("code", ""),
                 "seen": parts.fingerprint(step.get("text", {})),
                 "text": said(step.get("text")),
-                "texts": step.get("text", {}),
+                "texts": in_order(step.get("text")),
                 "questions": [_question(question) for question in step["questions"]],
             }
             for step in data["steps"]
@@ -114,14 +123,14 @@ def _question(question: Data) -> Data:
         "key": question["code"],
         "seen": parts.fingerprint(question),
         "title": title_of(question),
-        "texts": question.get("text", {}),
-        "help": question.get("help", {}),
+        "texts": in_order(question.get("text")),
+        "help": in_order(question.get("help")),
         "kind": KIND_NAMES.get(question.get("kind", ""), question.get("kind")),
         "is_sensitive": question.get("is_sensitive", False),
         "options": [
             {
                 "text": said(option.get("text")) or option["code"],
-                "texts": option.get("text", {}),
+                "texts": in_order(option.get("text")),
                 "weight": option.get("weight", 0),
                 "topic": topic_name(option["topic"]) if option.get("topic") else "",
             }

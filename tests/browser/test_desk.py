@@ -194,7 +194,7 @@ async def test_the_keyboard_alone_takes_talks_and_closes(
     await press("Tab")
     await desk.keyboard.type("school")
     await press("Tab")
-    # More precisely is not needed.
+    await desk.keyboard.type("leraar")
     await press("Tab")
     await desk.keyboard.type("D: m")
     await press("Tab")
@@ -202,8 +202,8 @@ async def test_the_keyboard_alone_takes_talks_and_closes(
     await press("Enter")
     await expect(desk.locator("#close-dialog")).to_be_hidden()
     await expect(own(desk)).to_have_count(0)
-    found = server.rows("SELECT status, topic, risk FROM chat_conversation")
-    assert found == [("closed", "education", "d")]
+    found = server.rows("SELECT status, topic, topic_detail, risk FROM chat_conversation")
+    assert found == [("closed", "education", "teacher", "d")]
 
 
 async def test_of_two_workers_who_claim_one_is_told_that_she_was_late(

@@ -45,6 +45,22 @@ def test_the_questions_that_klikvoor_begins_with_come_back_the_same() -> None:
     assert exchange.read(b"\xef\xbb\xbf" + text.encode()) == data, "with a byte-order mark"
 
 
+def test_a_file_has_its_own_order_whatever_the_database_made_of_it() -> None:
+    def mixed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: mixed(value[name]) for name in sorted(value, key=lambda n: (len(n), n))}
+        return [mixed(one) for one in value] if isinstance(value, list) else value
+
+    assert exchange.write(mixed(default())) == exchange.write(default())
+    assert exchange.write(small()).splitlines()[:5] == [
+        "name: klein",
+        "steps:",
+        "- questions:",
+        "  - code: safe",
+        "    kind: choice",
+    ]
+
+
 def test_words_stay_words_in_a_file_that_somebody_typed() -> None:
     data, lines = exchange.parse(
         b"code: no\non: yes\nweight: 3\ndanger: true\nquoted: '3'\nempty:\n"
