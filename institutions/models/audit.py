@@ -42,6 +42,7 @@ ROSTER = {
     "cover_unclaimed": _("overname ingetrokken"),
     "cover_approved": _("vervanging goedgekeurd"),
     "cover_rejected": _("vervanging niet goedgekeurd"),
+    "qualified": _("andere taak in het rooster"),
     "hours_approved": _("uren goedgekeurd"),
     "hours_rejected": _("uren niet goedgekeurd"),
 }
@@ -49,6 +50,7 @@ SETTINGS = {
     "institution": _("instelling"),
     "site": _("site"),
     "reply": _("snel antwoord"),
+    "line": _("afspraken van het rooster"),
 }
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
