@@ -52,7 +52,7 @@ class AgreementsForm(forms.Form):
     def __init__(self, *args: Any, line: ServiceLine, **kwargs: Any) -> None:
         initial = {name: getattr(line, name) for name in ServiceLine.AGREED}
         initial["short_rest_hours"] = -(-line.short_rest_minutes // 60)
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs | {"initial": initial})
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

@@ -82,7 +82,8 @@ class Qualification(models.Model):
             if cls.of([worker.pk])[worker.pk] == frozenset(kinds or {cls.Kind.DUTY}):
                 return False
             cls.objects.filter(user=worker).delete()
-            cls.objects.bulk_create(cls(user=worker, kind=kind) for kind in sorted(set(kinds)))
+            for kind in sorted(set(kinds)):
+                cls.objects.create(user=worker, kind=kind)
             record(by, "qualified", today, person=worker, institution=theirs[0].institution)
         return True
 

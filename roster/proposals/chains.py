@@ -139,7 +139,7 @@ def _edges(board: Board, no_good: set[Edge]) -> "list[list[tuple[int, int, float
                 continue
             if (seat, number) in no_good or not board.is_within_limits(seat, number):
                 continue
-            cost = burden[number] - burden[holder]
+            cost = float(burden[number] - burden[holder])
             key = (giver, minutes, taker)
             if key not in found or cost < found[key][0]:
                 found[key] = (cost, (seat, number))
