@@ -14,7 +14,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 RUN_ORIGINS := http://localhost:$(PORT),http://127.0.0.1:$(PORT)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint test-sqlite test-postgresql bench pictures format lock translations clean
+.PHONY: help run test check lint test-browser test-sqlite test-postgresql simulate faults fuzz bench pictures format lock translations clean
 
 help: ## What there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -39,17 +39,23 @@ $(SETTINGS): | .venv/run.stamp
 
 # --- Testing it ---------------------------------------------------------------------------------
 
-# Both at once: most of the time a test waits for a clock, a browser or a disk.
-test: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## All tests: on SQLite with browsers, and on PostgreSQL and Redis
-	@echo "Testing on SQLite, and on PostgreSQL; each tells when it is done"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-sqlite test-postgresql
+# Beside each other: most of the time a test waits for a clock, a browser or a disk. The longest
+# begins first.
+test: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## All tests: in browsers, on SQLite, and on PostgreSQL and Redis
+	@scripts/chromium.sh
+	@echo "Testing in browsers, on PostgreSQL and on SQLite; each tells when it is done"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-browser test-postgresql test-sqlite
 
 check: lint test ## Everything that CI asks: lint, then test
 
-test-sqlite: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
+test-browser: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
 	@scripts/chromium.sh
-	@echo "Tests on SQLite, with browsers"
-	@$(BIN)/python -m pytest -q $(TESTS)
+	@echo "Tests in browsers"
+	@$(BIN)/python -m pytest -q $(or $(TESTS),tests/browser)
+
+test-sqlite: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
+	@echo "Tests on SQLite"
+	@$(BIN)/python -m pytest -q --ignore=tests/browser $(TESTS)
 
 # Browsers and translators do not see which database there is; the rest runs here as well.
 test-postgresql: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
@@ -65,8 +71,21 @@ lint: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## Format, lint, type
 	@scripts/check-deploy.sh $(BIN)/python
 	@echo "lint: nothing to complain about"
 
-bench: .venv/dev.stamp $(SETTINGS) ## Measure it, side by side with other designs
+simulate: .venv/dev.stamp $(SETTINGS) ## Play evenings to see what an order of the queue does
+	@$(BIN)/python manage.py simulate $(SIMULATE)
+
+# SHAPE=embedded or scaled for one of them; the seed is printed, and SEED=… plays the same again.
+faults: .venv/dev.stamp $(SETTINGS) ## The promises under faults (SECONDS=60 SEED= SHAPE=)
+	@for shape in $(or $(SHAPE),embedded scaled); do \
+		$(BIN)/python -m tests.faults --shape $$shape --seconds $(or $(SECONDS),60) --seed $(or $(SEED),0) || exit 1; \
+	done
+
+fuzz: .venv/dev.stamp $(SETTINGS) ## Bad frames, as many as you like (FRAMES=1000000 SEED=)
+	@FRAMES=$(or $(FRAMES),1000000) $(if $(SEED),SEED=$(SEED)) $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py
+
+bench: .venv/dev.stamp $(SETTINGS) ## Measure it, beside other designs (BENCH=, SCENARIOS=)
 	@$(BIN)/python -m bench $(BENCH)
+	@$(BIN)/python -m bench.scenarios $(SCENARIOS)
 
 pictures: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## New pictures for the documents; all pages with DIR=folder
 	@$(BIN)/python -m scripts.pictures $(DIR)

@@ -6,6 +6,7 @@ and the other side holds the text. What was acknowledged and never arrived is lo
 
 import asyncio
 import itertools
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,8 @@ class Seat(msgspec.Struct, frozen=True):
     hello: str = ""
     ready: str = ""
     conversation: str = ""
+    # Of another process of the same site; empty: the crowd's own.
+    origin: str = ""
 
 
 class Frame(msgspec.Struct):
@@ -71,11 +74,14 @@ class Book:
 
     def __init__(self) -> None:
         self.messages: dict[str, Message] = {}
-        self.numbers = itertools.count(1)
+        # Of a run of its own: the same chats may have been used before.
+        self.numbers = itertools.count(secrets.randbelow(2**31))
         self.latencies: list[float] = []
         self.sent = self.acknowledged = self.delivered = self.refused = 0
         self.finished = self.doubled = self.damaged = 0
         self.problems: list[str] = []
+        # A refusal is an answer, where more is asked than anybody can do.
+        self.may_refuse = False
         self.on_finished: Callable[[Message], None] = lambda message: None
 
     def write(self, writer: "Person", due: float) -> None:
@@ -149,6 +155,8 @@ class Person(WSListener):  # type: ignore[misc]
         match fact.type:
             case "message.posted" | "message.post":  # the relay sends back what it got
                 self.book.hear(self, fact)
+            case "message.refused" if self.book.may_refuse:
+                self.book.refused += 1
             case "message.refused" | "error":
                 self.book.refused += fact.type == "message.refused"
                 self.problem(f"{self.seat.path} answered {fact.type} {fact.code}")
@@ -206,11 +214,12 @@ class Crowd:
 
         async def sit(seat: Seat) -> Person:
             person = Person(seat, self.book)
-            headers = BROWSER | {"Origin": self.origin}
+            origin = seat.origin or self.origin
+            headers = BROWSER | {"Origin": origin}
             if seat.cookie:
                 headers["Cookie"] = seat.cookie
             async with at_once:
-                url = self.origin.replace("http", "ws", 1) + seat.path
+                url = origin.replace("http", "ws", 1) + seat.path
                 await ws_connect(
                     lambda: person, url, extra_headers=headers, websocket_handshake_timeout=30
                 )

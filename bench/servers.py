@@ -1,4 +1,4 @@
-"""The three servers that are measured: how each is prepared, started and stopped."""
+"""The servers that are measured: how each is prepared, started and stopped."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 import psutil
@@ -38,6 +39,8 @@ class Server:
     name = ""
     title = ""
     application = ""
+    # Messages a second at fixed moments; the conventional design cannot keep up with a thousand.
+    rates: ClassVar[tuple[int, ...]] = (100, 1000)
 
     def prepare(self, chats: int, idle: int) -> None:
         self.chats = [
@@ -61,6 +64,9 @@ class Server:
         if self.kind == "uvicorn":
             return ["-m", "uvicorn", self.application, "--port", str(port), *UVICORN.split()]
         return ["-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "-v", "0", self.application]
+
+    def program(self, port: int) -> list[str]:
+        return [sys.executable, *self.command(port)]
 
     def python(self, *arguments: str, port: int = 0) -> subprocess.CompletedProcess[bytes]:
         """Run a script with the server's settings to its end."""
@@ -86,7 +92,7 @@ class Server:
         try:
             with log.open("wb") as output:
                 process = psutil.Popen(
-                    [sys.executable, *self.command(port)],
+                    self.program(port),
                     cwd=ROOT,
                     env=clean(self.environment(port) | self.libraries()),
                     stdin=subprocess.DEVNULL,
@@ -116,9 +122,43 @@ class Relay(Server):
         return Seat(path=f"/ws/{conversation}/")
 
 
+class RelayInC(Server):
+    """A relay in C (bench/yardsticks/relay.c), durable or not: what this machine can do at all."""
+
+    name = "relay_in_c"
+    title = "C relay"
+    is_durable = False
+
+    @staticmethod
+    def compiler() -> str | None:
+        return shutil.which("cc")
+
+    def prepare(self, chats: int, idle: int) -> None:
+        super().prepare(chats, idle)
+        compiler = self.compiler()
+        assert compiler is not None
+        self.binary = self.directory / "relay"
+        source = ROOT / "bench/yardsticks/relay.c"
+        subprocess.run([compiler, "-O2", "-o", str(self.binary), str(source)], check=True)
+
+    def seat(self, conversation: str, author: str) -> Seat:
+        return Seat(path=f"/ws/{conversation}/")
+
+    def program(self, port: int) -> list[str]:
+        log = [str(self.directory / "relay.log")] if self.is_durable else []
+        return [str(self.binary), str(port), *log]
+
+
+class DurableRelayInC(RelayInC):
+    name = "durable_relay_in_c"
+    title = "C relay that syncs"
+    is_durable = True
+
+
 class Conventional(Server):
     name = "conventional"
     title = "conventional"
+    rates = (100,)
     application = "bench.yardsticks.conventional.asgi:application"
 
     def prepare(self, chats: int, idle: int) -> None:

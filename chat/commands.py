@@ -17,6 +17,7 @@ T = TypeVar("T")
 MAX_FRAME = 64 * 1024
 MAX_TEXT = 4000
 MAX_HAND_OVER = 2000
+MAX_REASON = 500
 
 ConversationId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}$")]
 ClientId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
@@ -141,17 +142,42 @@ Topic = Literal[
 ]
 
 
+# Five steps and "heard none"; empty when it was not asked, as for a test or a prank.
+Risk = Literal["", "a", "b", "c", "d", "e", "none"]
+
+
+# One of chat/topics.json that belongs to the topic; the verb looks.
+TopicDetail = Annotated[str, Meta(pattern=r"^[a-z_]{0,16}$")]
+
+
 class ConversationClose(Command, frozen=True, tag="conversation.close"):
     conversation: ConversationId
     reason: ClosingReason
     contact_kind: ContactKind
     topic: Topic
+    topic_detail: TopicDetail = ""
+    risk: Risk = ""
 
 
 class ConversationRegister(Command, frozen=True, tag="conversation.register"):
     conversation: ConversationId
     contact_kind: ContactKind
     topic: Topic
+    topic_detail: TopicDetail = ""
+    risk: Risk = ""
+
+
+class ConversationUrgency(Command, frozen=True, tag="conversation.urgency"):
+    conversation: ConversationId
+    urgency: Literal["now", "soon", "normal"]
+    reason: str
+
+
+class ChecklistTick(Command, frozen=True, tag="checklist.tick"):
+    conversation: ConversationId
+    checklist: Literal["crisis", "meldcode"]
+    step: Annotated[int, Meta(ge=1, le=20)]
+    on: bool
 
 
 class WorkerPost(Command, frozen=True, tag="message.post"):
@@ -187,6 +213,8 @@ WorkerCommand = (
     | ConversationHandOver
     | ConversationClose
     | ConversationRegister
+    | ConversationUrgency
+    | ChecklistTick
     | WorkerPost
     | NotePost
     | WorkerTyping

@@ -2,12 +2,15 @@
 
 from typing import Any
 
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from chat.models import Conversation, QuickReply
+from chat import topics
+from chat.inbox import BOXES
+from chat.models import ChecklistTick, Conversation
+from chat.replies import replies_for
 from institutions.access import Staff, worker_required
 from roster.models import ServiceLine
 
@@ -43,15 +46,30 @@ TEXTS = {
     "waits_now": _("net binnen"),
     "waits": _("wacht {n} min"),
     "handed_over": _("Overgedragen door een collega"),
+    "saw_help_lines": _("zag de hulplijnen"),
+    "changed_by": _("{name}, {time}: van ‘{old}’ naar ‘{new}’. {reason}"),
+    "first_mine_region": _("Jouw regio: nog {n} s eerst voor jou."),
+    "first_mine_wish": _("Vraagt om wat jij kunt: nog {n} s eerst voor jou."),
+    "first_mine_both": _("Jouw regio, en vraagt om wat jij kunt: nog {n} s eerst voor jou."),
+    "first_other_region": _("Eigen regio: nog {n} s eerst voor {who}."),
+    "first_other_wish": _("Taal of wens: nog {n} s eerst voor een collega die dit kan."),
+    "first_other_both": _("Regio en wens: nog {n} s eerst voor een collega uit {who}."),
+    "urgency_label": _("Urgentie"),
+    "urgency_of": _("Verander de urgentie van {label}"),
     "reserved_me": _("Een collega draagt dit aan jou over"),
     "reserved_other": _("Een collega is gevraagd om dit over te nemen"),
     "language_en": _("schrijft Engels"),
     "claim": _("Aannemen"),
     "claiming": _("Even geduld…"),
     "claimed": _("Je hebt dit gesprek aangenomen."),
+    "raised_in_queue": _("{label} heeft nu hulp nodig."),
     "new_in_queue": _("Nieuw in de wachtrij: {urgency}."),
     "alert_now": _("Er wacht iemand die nu hulp nodig heeft."),
     "alert_reserved": _("Een collega vraagt of jij een gesprek overneemt."),
+    # Letters
+    "letter_new": _("Er is een nieuwe brief."),
+    "letters_unread": _("In een brief van jou staat iets nieuws."),
+    "letter_asked": _("Een collega vraagt of je een brief meeleest."),
     # Own chats
     "present": _("is er"),
     "away": _("is weg"),
@@ -88,10 +106,15 @@ TEXTS = {
     "gone": _("Dit gesprek is niet meer bij jou"),
     # About this person
     "no_answer": _("geen antwoord"),
+    "version": _("Vragenlijst versie {n}"),
+    "steps_done": _("{n} van {of}"),
+    "step_by": _("{name}, {time}"),
     "note_by_me": _("Jij"),
     "note_sending": _("wordt bewaard…"),
     "note_not_stored": _("Niet bewaard. Probeer het nog eens."),
     # Dialogs
+    "urgency_same": _("Zo staat het al. Kies een andere urgentie."),
+    "reason_first": _("Schrijf kort waarom."),
     "choose_first": _("Kies eerst een antwoord."),
     "colleague": _("{name}, {institution} ({n} van {cap} gesprekken)"),
     "colleague_paused": _("{name}, {institution} (heeft pauze)"),
@@ -104,23 +127,10 @@ TEXTS = {
 
 def context(staff: Staff) -> dict[str, Any]:
     """What `chat/desk.html` shows: who works here, ready sentences, choices, and its texts."""
-    replies = (
-        QuickReply.objects.filter(Q(institution=None) | Q(institution__in=staff.worker_of))
-        .select_related("institution")
-        .order_by("institution", "shortcut", "pk")
-    )
     return {
         "staff": staff,
         "lines": list(ServiceLine.objects.all()),
-        "quick_replies": [
-            {
-                "shortcut": reply.shortcut,
-                "text": reply.text,
-                "scope": reply.institution.name if reply.institution else _("Iedereen"),
-                "language": reply.language,
-            }
-            for reply in replies
-        ],
+        "quick_replies": replies_for(staff),
         "choices": {
             # The visitor's own reason is written by the visitor's verb only.
             "reasons": [
@@ -130,10 +140,32 @@ def context(staff: Staff) -> dict[str, Any]:
             ],
             "contact_kinds": Conversation.ContactKind.choices,
             "topics": Conversation.Topic.choices,
+            "topic_details": topic_details(),
+            "risks": Conversation.Risk.choices,
+            "urgencies": [(code, TEXTS[f"urgency_{code}"]) for code in Conversation.Urgency.values],
         },
+        "checklists": [
+            {"code": code, "label": code.label, "steps": list(enumerate(steps, start=1))}
+            for code, steps in ChecklistTick.STEPS.items()
+        ],
+        "boxes": list(BOXES.items()),
         "kinds_without_topic": KINDS_WITHOUT_TOPIC,
         "texts": TEXTS,
     }
+
+
+def topic_details() -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Code and name of each topic, with its subcategories, in the worker's language."""
+    language = str(translation.get_language())
+    return [
+        (
+            topic,
+            str(Conversation.Topic(topic).label),
+            [(code, topics.detail_text(topic, code, language)) for code in found],
+        )
+        for topic, found in topics.details().items()
+        if found
+    ]
 
 
 @worker_required

@@ -24,6 +24,15 @@ def staff_audience(conversation: str) -> str:
     return f"staff:{conversation}"
 
 
+def words_audience(conversation: str, institution: int) -> str:
+    """Workers of the institution whose conversation it is, who have it open: they may read it.
+
+    The institution is in the name, so that a worker who was not yet told that another institution
+    took over hears no word of what is said from then on.
+    """
+    return f"words:{conversation}:{institution}"
+
+
 def desk_audience(line: int) -> str:
     """Every worker's desk of a service line."""
     return f"desk:{line}"
@@ -48,9 +57,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     def audiences(self) -> list[str]:
         raise TypeError("an event names its audiences")
 
+    def frame(self) -> str:
+        """Return what browsers get."""
+        return msgspec.json.encode(self).decode()
 
-class MessagePosted(Event, frozen=True, kw_only=True, tag="message.posted"):
-    """A message was stored. For its writer, known by `client_id`, the acknowledgement."""
+
+class MessagePosted(Event, frozen=True, kw_only=True, tag="message.posted", omit_defaults=True):
+    """A message was stored. For its writer, known by `client_id`, the acknowledgement.
+
+    `institution`: whose the conversation was in the transaction that stored it; not for browsers.
+    """
 
     conversation: str
     seq: int
@@ -59,9 +75,21 @@ class MessagePosted(Event, frozen=True, kw_only=True, tag="message.posted"):
     name: str
     text: str
     at: str
+    institution: int = 0
+
+    @property
+    def is_by_mail(self) -> bool:
+        """Whether it came by e-mail: from whoever could read that mailbox."""
+        return self.client_id.startswith("mail-")
 
     def audiences(self) -> list[str]:
-        return [visitor_audience(self.conversation), staff_audience(self.conversation)]
+        return [
+            visitor_audience(self.conversation),
+            words_audience(self.conversation, self.institution),
+        ]
+
+    def frame(self) -> str:
+        return msgspec.json.encode(msgspec.structs.replace(self, institution=0)).decode()
 
 
 class StatusChanged(Event, frozen=True, kw_only=True, tag="status.changed"):
@@ -132,6 +160,28 @@ class NoteAdded(Event, frozen=True, kw_only=True, tag="note.added"):
         return [staff_audience(self.conversation)]
 
 
+class UrgencyChanged(Event, frozen=True, kw_only=True, tag="urgency.changed"):
+    """A worker raised or lowered the urgency; the desk fetches it with the reason, which is theirs."""
+
+    is_doorbell: ClassVar[bool] = True
+
+    conversation: str
+
+    def audiences(self) -> list[str]:
+        return [staff_audience(self.conversation)]
+
+
+class ChecklistChanged(Event, frozen=True, kw_only=True, tag="checklist.changed"):
+    """A step of a checklist was ticked, or not any more; the desk fetches what is ticked."""
+
+    is_doorbell: ClassVar[bool] = True
+
+    conversation: str
+
+    def audiences(self) -> list[str]:
+        return [staff_audience(self.conversation)]
+
+
 class DeskChanged(Event, frozen=True, kw_only=True, tag="desk.changed"):
     """The queue, somebody's chats or somebody's presence changed on this line."""
 
@@ -170,6 +220,8 @@ EVENTS = (
     | Seen
     | PresenceChanged
     | NoteAdded
+    | UrgencyChanged
+    | ChecklistChanged
     | DeskChanged
     | VisitEnded
     | AccessChanged

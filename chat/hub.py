@@ -12,6 +12,7 @@ import asyncio
 import base64
 import logging
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("klikvoor.chat.hub")
 
 GROUP = "klikvoor.hub"
+# The doorbell rings itself this often, and is away when it was not heard for so long.
+RING_SECONDS = 1.0
+DEAF_SECONDS = 2.5
+# Redis may hang instead of failing; what it was told then is lost, and the watch finds it.
+RELAY_SECONDS = 2.0
 encode = msgspec.json.encode
 decode = msgspec.json.Decoder(EVENTS).decode
 
@@ -43,6 +49,8 @@ class Hub:
         self.peers: set[Peer] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._outbox: list[Event] = []
+        self._has_news = asyncio.Event()
+        self._heard_at = 0.0
         self._relays = False
         self._tasks: set[asyncio.Task[None]] = set()
         # The watch reads the desk once for all windows that a change of it concerns.
@@ -55,10 +63,19 @@ class Hub:
         self._loop = loop
         self._relays = bool(settings.REDIS_URL)
         if loop is not None and self._relays:
+            self._has_news = asyncio.Event()
+            self._heard_at = time.monotonic()
             self.spawn(self._listen())
+            self.spawn(self._relay())
+            self.spawn(self._ring())
 
     def is_on(self, loop: asyncio.AbstractEventLoop) -> bool:
         return self._loop is loop
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether what other processes do is not heard here now: Redis is away, or hangs."""
+        return self._relays and time.monotonic() - self._heard_at > DEAF_SECONDS
 
     def detach(self) -> None:
         """Forget the loop and everybody: the server stopped, or a test ended."""
@@ -112,9 +129,8 @@ class Hub:
     def _tell(self, event: Event) -> None:
         self.tell_here(event)
         if self._relays:
-            if not self._outbox:
-                self.spawn(self._relay())
             self._outbox.append(event)
+            self._has_news.set()
 
     def tell_here(self, event: Event) -> None:
         """Tell the windows of this process; on the event loop only."""
@@ -126,29 +142,46 @@ class Hub:
             if not members:
                 continue
             if frame is None:
-                frame = "" if event.is_doorbell else encode(event).decode()
+                frame = "" if event.is_doorbell else event.frame()
             for peer in tuple(members):
                 peer.hear(event, frame)
 
     # --- Other processes ------------------------------------------------------------------------
 
     async def _relay(self) -> None:
-        """Send what gathered during this turn of the loop to the other processes, once."""
-        await asyncio.sleep(0)
-        events, self._outbox = self._outbox, []
-        message = {
-            "type": "hub.relay",
-            "process": self.process,
-            "events": [_pack(event) for event in events],
-        }
-        for attempt in (1, 2):
-            # The first send after Redis restarted fails on the old connection.
-            try:
-                await self._layer().group_send(GROUP, message)
-                return
-            except Exception as error:  # the layer is a doorbell: the watch finds what it lost
-                if attempt == 2:
-                    log.warning("other processes were not told: %s", type(error).__name__)
+        """Send what gathered to the other processes, one batch at a time."""
+        while True:
+            await self._has_news.wait()
+            # What this turn of the loop still brings goes along.
+            await asyncio.sleep(0)
+            self._has_news.clear()
+            events, self._outbox = self._outbox, []
+            message = {
+                "type": "hub.relay",
+                "process": self.process,
+                "events": [_pack(event) for event in events],
+            }
+            for attempt in (1, 2):
+                # The first send after Redis restarted fails on the old connection.
+                try:
+                    async with asyncio.timeout(RELAY_SECONDS):
+                        await self._layer().group_send(GROUP, message)
+                    break
+                except Exception as error:  # a doorbell: the watch finds what it lost
+                    if attempt == 2 or isinstance(error, TimeoutError):
+                        self._is_away(error)
+                        break
+
+    def _is_away(self, error: Exception) -> None:
+        if not self.is_deaf:
+            log.warning("other processes are not told: %s", type(error).__name__)
+        self._heard_at = 0.0
+
+    async def _ring(self) -> None:
+        """Ring also when there is nothing to tell: who does not hear that looks more often."""
+        while True:
+            await asyncio.sleep(RING_SECONDS)
+            self._has_news.set()
 
     def _layer(self) -> BaseChannelLayer:
         layer = get_channel_layer()
@@ -165,12 +198,14 @@ class Hub:
                 await layer.group_add(GROUP, channel)
                 while True:
                     message = await layer.receive(channel)
-                    if message["process"] != self.process:
+                    if message["process"] == self.process:
+                        self._heard_at = time.monotonic()
+                    else:
                         await self._heard(message["events"])
             except asyncio.CancelledError:
                 raise
             except Exception as error:
-                log.warning("the doorbell is away: %s", type(error).__name__)
+                self._is_away(error)
                 await asyncio.sleep(1)
 
     async def _heard(self, packed: list[str]) -> None:

@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, Max, OuterRef, Q
 
 from chat import queue
 from chat.events import DeskChanged, publish
-from chat.keys import data_keys
 from chat.models import (
     VISITOR_LOST,
     WORKER_LOST,
     Conversation,
     ConversationKey,
+    Message,
+    Note,
     Refused,
+    ReturnCode,
     Visitor,
 )
+from chat.models.erasing import destroy_keys, remove_words
 from institutions.models import Institution
 from roster import jobs as roster_jobs
 from roster import opening
@@ -33,6 +36,10 @@ GRACE = timedelta(minutes=30)
 VISIT_LIFE = timedelta(hours=24)
 # Who never got an institution (left the queue) falls under the shortest promise that we make.
 DEFAULT_RETENTION = timedelta(days=30)
+# A letter in which it is the young person's turn for this long: she is told, and then it closes.
+QUIET = timedelta(days=23)
+QUIET_NOTICE = timedelta(days=7)
+BATCH = 1000
 
 
 def return_lost_chats(now: datetime) -> int:
@@ -52,7 +59,10 @@ def end_lost_visits(now: datetime) -> int:
 
 
 def end_waiting_after_hours(now: datetime) -> int:
-    """Tell those who still wait half an hour after the end that today it will not happen."""
+    """Tell those who still wait half an hour after the end that today it will not happen.
+
+    Who wrote something while waiting has a letter now; to the others the page offers one.
+    """
     ended = 0
     for line in ServiceLine.objects.all():
         goes_on = (
@@ -63,9 +73,40 @@ def end_waiting_after_hours(now: datetime) -> int:
                 Conversation.objects.waiting().filter(
                     line=line, waiting_since__lt=now - GRACE, claimed_at=None
                 ),
-                lambda conversation: conversation.abandon(reason="closing_time"),
+                _end_waiting,
             )
     return ended
+
+
+def _end_waiting(conversation: Conversation) -> None:
+    if conversation.messages.exists():
+        try:
+            conversation.become_letter("closing_time")
+        except Refused as refused:
+            if refused.code != "wrong_state":  # a letter of hers is going on already
+                raise
+        else:
+            return
+    conversation.abandon(reason="closing_time")
+
+
+def close_quiet_letters(now: datetime) -> int:
+    """Close letters that heard nothing for long; a week before, say so. Returns how many closed.
+
+    Saying so is on her page, and a mail if she asked for that (`quiet_told_at` is the work-list).
+    """
+    hers = (
+        Conversation.objects.letters()
+        .live()
+        .filter(due_at=None)
+        .annotate(last_at=Max("messages__at"))
+        .filter(last_at__lt=now - QUIET)
+    )
+    hers.filter(quiet_told_at=None).update(quiet_told_at=now)
+    return _each(
+        hers.filter(quiet_told_at__lt=now - QUIET_NOTICE),
+        lambda letter: letter.end_letter(by="system", reason="quiet"),
+    )
 
 
 def ring_after_reservations(now: datetime) -> None:
@@ -76,6 +117,14 @@ def ring_after_reservations(now: datetime) -> None:
         over.update(reserved_for=None, reserved_until=None)
         for line in lines:
             publish(DeskChanged(line=line))
+
+
+def alert_coordinators(now: datetime) -> int:
+    """Tell coordinators of who needs help now and got no answer in time; return of how many."""
+    due = Conversation.objects.waiting().filter(
+        urgency=Conversation.Urgency.NOW, alert_due_at__lte=now, alerted_at=None
+    )
+    return sum(one.alert(now) for one in due.select_related("line"))
 
 
 def follow_presence(now: datetime) -> int:
@@ -91,40 +140,63 @@ def evaluate_openings(now: datetime) -> None:
             publish(DeskChanged(line=line.pk))
 
 
+def retention_of(conversation: Conversation) -> timedelta:
+    """How long after its end what was written in it is kept."""
+    owner = conversation.institution
+    return timedelta(days=owner.retention_days) if owner else DEFAULT_RETENTION
+
+
 def erase_old_texts(now: datetime) -> int:
     """Erase what was written in conversations whose time is over; return how many.
 
     First the data key, in a transaction of its own, so that the words are unreadable even if the
-    rest fails; then the rows. The conversation itself stays for the figures: times and topics.
+    rest fails; then the rows, also those that an earlier run or a restored dump left without a key.
+    The conversation itself stays for the figures: times and topics.
     """
     due = Q(institution=None, ended_at__lt=now - DEFAULT_RETENTION)
     for pk, days in Institution.objects.values_list("pk", "retention_days"):
         due |= Q(institution=pk, ended_at__lt=now - timedelta(days=days))
-    old = Conversation.objects.filter(due)
-    keys = ConversationKey.objects.filter(conversation__in=old)
-    erased = list(keys.values_list("pk", flat=True)[:1000])
-    ConversationKey.objects.filter(pk__in=erased).delete()
-    for erased_id in erased:
-        data_keys.forget(erased_id)
-    for conversation in old.filter(
-        Q(messages__isnull=False) | Q(notes__isnull=False) | Q(sealed_intake__isnull=False)
-    ).distinct()[:1000]:
-        with transaction.atomic():
-            conversation.messages.all().delete()
-            conversation.notes.all().delete()
-            Conversation.objects.filter(pk=conversation.pk).update(sealed_intake=None, visitor=None)
+    old = ConversationKey.objects.filter(conversation__in=Conversation.objects.filter(due))
+    erased = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    with transaction.atomic():
+        destroy_keys(erased)
+    has_key = Exists(ConversationKey.objects.filter(pk=OuterRef("pk")))
+    left = Conversation.objects.filter(~has_key).filter(
+        Q(Exists(Message.objects.filter(conversation=OuterRef("pk"))))
+        | Q(Exists(Note.objects.filter(conversation=OuterRef("pk"))))
+        | Q(sealed_intake__isnull=False)
+        | Q(sealed_address__isnull=False)
+        | Q(visitor__isnull=False)
+        | Q(urgency_changes__sealed_reason__isnull=False)
+    )
+    for conversation in left[:BATCH]:
+        remove_words(conversation)
     if erased:
         log.info("erased the text of %d conversations", len(erased))
     return len(erased)
 
 
 def forget_old_visits(now: datetime) -> int:
-    """Forget the tokens of visits that ended or went quiet a day ago; return how many."""
-    quiet = Visitor.objects.filter(created_at__lt=now - VISIT_LIFE).exclude(
-        conversations__status__in=Conversation.LIVE
+    """Forget visits that ended or went quiet a day ago; return how many.
+
+    Of a visit with a letter only the token goes: its return code, or a mail, leads back to it. A
+    letter is therefore in no browser for longer than a day without its code.
+    """
+    long_ago = now - VISIT_LIFE
+    live_chats = Conversation.objects.chats().live().filter(visitor__isnull=False)
+    letters = Conversation.objects.letters().filter(visitor__isnull=False)
+    recent = Conversation.objects.filter(ended_at__gt=long_ago, visitor__isnull=False)
+    quiet = Visitor.objects.filter(token_at__lt=long_ago).exclude(
+        pk__in=live_chats.values("visitor")
     )
-    recent = Conversation.objects.filter(ended_at__gt=now - VISIT_LIFE, visitor__isnull=False)
-    return quiet.exclude(pk__in=recent.values("visitor")).delete()[0]
+    kept = quiet.filter(pk__in=letters.values("visitor"), token_hash__isnull=False)
+    with transaction.atomic():
+        found = list(kept.values_list("pk", flat=True)[:BATCH])
+        forgotten = kept.filter(pk__in=found).update(token_hash=None)
+        ReturnCode.objects.filter(visitor__in=found).update(sealed_words=None)
+    gone = quiet.exclude(pk__in=letters.values("visitor")).exclude(pk__in=recent.values("visitor"))
+    by_model = gone.delete()[1]
+    return forgotten + by_model.get("chat.Visitor", 0)
 
 
 def _each(conversations: Iterable[Conversation], verb: Callable[[Conversation], None]) -> int:

@@ -8,7 +8,7 @@ counts at once.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -34,6 +34,7 @@ LOST_RIGHT = 4403
 TOO_MANY = 4429
 OUR_FAULT = 4500
 RESTART = 4503
+TOO_SLOW = 4508
 
 
 class Gone(Exception):
@@ -48,16 +49,23 @@ class Stream:
     """How far a window was told about one conversation.
 
     `sent`: the last number that went out. `top`: the highest number known. A message whose number
-    follows on `sent` goes out at once; any other waits for a reading of the gap.
+    follows on `sent` goes out at once; any other waits for a reading of the gap. `institution`: whose
+    it was when this worker was last found to be allowed to read it; None for a visitor's own.
     """
 
-    __slots__ = ("conversation", "is_reading", "sent", "top")
+    __slots__ = ("conversation", "institution", "is_reading", "sent", "status", "top")
 
-    def __init__(self, conversation: str, after: int) -> None:
+    def __init__(self, conversation: str, after: int, institution: int | None = None) -> None:
         self.conversation = conversation
+        self.institution = institution
+        self.status = ""
         self.sent = after
         self.top = after
         self.is_reading = False
+
+
+async def _always() -> None:
+    """There is room."""
 
 
 class Peer:
@@ -68,10 +76,17 @@ class Peer:
     language = "nl"
 
     def __init__(
-        self, send: Callable[[str], None], close: Callable[[int], None], budget: int
+        self,
+        send: Callable[[str], None],
+        close: Callable[[int], None],
+        budget: int,
+        *,
+        room: Callable[[], Awaitable[None]] = _always,
     ) -> None:
+        """`room` waits until the window took most of what was sent to it."""
         self._send = send
         self._close = close
+        self._room = room
         self._budget = Bucket(budget)
         self._bad_frames = 0
         self._pending = 0
@@ -195,6 +210,9 @@ class Peer:
         if stream.top > stream.sent and not stream.is_reading:
             hub.spawn(self.read(stream))
 
+    async def look_again(self, conversation: str) -> None:
+        """Another institution has this conversation now: may it still be read here?"""
+
     async def read(self, stream: Stream) -> None:
         """Send everything after `stream.sent` from the database, in order."""
         if stream.is_reading:
@@ -202,10 +220,15 @@ class Peer:
         stream.is_reading = True
         try:
             while self.is_open:
-                messages = await in_pool(read_messages, stream.conversation, stream.sent)
+                messages = await in_pool(
+                    read_messages, stream.conversation, stream.sent, stream.institution
+                )
                 for message in messages:
                     stream.sent = message.seq
-                    self.send(msgspec.json.encode(message).decode())
+                    self.send(message.frame())
+                    await self._room()
+                    if not self.is_open:
+                        return
                 stream.top = max(stream.top, stream.sent)
                 if stream.sent >= stream.top or not messages:
                     break
@@ -227,8 +250,9 @@ class Peer:
                     code=outcome.code,
                     text=refusal(outcome.code, self.language),
                 )
-            elif not outcome.is_new:
-                self.send(msgspec.json.encode(outcome.event).decode())
+            elif not outcome.is_new or self.stream_of(stream.conversation) is None:
+                # Told to those who have the conversation open; this window may not.
+                self.send(outcome.event.frame())
             if self._settled and not self._pending:
                 self._settled()
 

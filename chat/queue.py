@@ -1,63 +1,170 @@
-"""Who is helped next, and how long that may take. One pure function orders, one estimates.
+"""Who is helped next and why, and how long that may take.
 
-The visitor's number, the worker's list and what the roster needs to know about the chat all come
-from here.
+One pure function orders, `order`; one estimates, `expected_waits`. The visitor's number, the
+worker's list, what the roster needs to know about the chat, and `manage.py simulate` all come from
+here.
 """
 
 import heapq
 import math
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Count
 
-from chat.models import Conversation
+from chat.models import Conversation, QueueRules
+from chat.models.first import NOBODY, Firsts, Helper, Hold, Rules, Wants, helpers, wants, wants_of
 from institutions.models import User
 from roster import opening
 from roster.models import LEASE, Presence, ServiceLine
 
-# Somebody urgent stands where they would stand had they come this much earlier. So they pass
-# everyone who came just before them, and nobody waits behind later, urgent people for longer than
-# this: the floor needs no rule of its own, and the order never changes by the passing of time.
-HEAD_START = {
-    Conversation.Urgency.NOW: timedelta(minutes=30),
-    Conversation.Urgency.SOON: timedelta(minutes=10),
-    Conversation.Urgency.NORMAL: timedelta(0),
+# Levels, lowest first: who was in a talk already or waited longest of all; then by urgency, with
+# who was invited from a letter between them.
+FIRST, NOW, KEPT, SOON, NORMAL = range(5)
+LEVEL_OF = {
+    Conversation.Urgency.NOW.value: NOW,
+    Conversation.Urgency.SOON.value: SOON,
+    Conversation.Urgency.NORMAL.value: NORMAL,
 }
-# In the middle of a talk already: the colleague handed over, or was lost.
-RETURNED_HEAD_START = timedelta(minutes=60)
 
 # What a chat takes until there are figures of our own: 20 to 60 minutes in published ones.
 USUAL_LENGTH = timedelta(minutes=30)
 SAMPLE = 50
+MINUTE = timedelta(minutes=1)
+# No chat is expected to end sooner than this, however long it runs: long chats run on.
+SOONEST = 5.0
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """One waiting chat, as far as its order is concerned."""
+class Waiting(NamedTuple):
+    """One waiting chat, as far as its order is concerned.
+
+    `since`: waits since. `came_at`: entered the queue for the first time, which is earlier for who
+    was in a talk already (`returned`). `keeps_place`: was invited from a letter.
+    """
 
     conversation: str
     urgency: str
     since: datetime
     returned: bool = False
+    came_at: datetime | None = None
+    wants: Wants = Wants()
+    keeps_place: bool = False
+
+
+class Standing(NamedTuple):
+    """Where one stands in a list, and why.
+
+    `level`: what the place follows from. `passed`: how many who came later stand before. `hold`: for
+    whom they are first, for a moment.
+    """
+
+    waiting: Waiting
+    level: int
+    passed: int
+    hold: Hold
 
     @property
-    def rank(self) -> tuple[datetime, str]:
-        head_start = HEAD_START[Conversation.Urgency(self.urgency)]
-        if self.returned:
-            head_start = max(head_start, RETURNED_HEAD_START)
-        return self.since - head_start, self.conversation
+    def is_promoted(self) -> bool:
+        """Stands higher than its own urgency, by having waited long."""
+        return (
+            not self.waiting.returned
+            and self.level in (FIRST, SOON)
+            and self.level < LEVEL_OF[self.waiting.urgency]
+        )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a waiting chat stands: `place` from 1; `minutes` None when nobody can tell."""
+def order(
+    waiting: Iterable[Waiting],
+    now: datetime,
+    rules: Rules,
+    helpers: Collection[Helper] = (),
+    viewer: int | None = None,
+) -> list[Standing]:
+    """Return the waiting chats, next one first: urgency, then waiting time, with a floor.
+
+    The floor: who waits for `soon_after_minutes` counts as soon, and who waits for
+    `first_after_minutes` goes before everybody who came later. So nobody stands behind later, higher
+    ones for longer than that. Of two the order depends on those two alone, and two moments give the
+    same order unless somebody's waiting time passed a mark in between.
+
+    With a `viewer` (a worker), the list of that worker: those who are first for others come last for
+    as long as they are, and those who are first for them come before others of the same level, if a
+    colleague has a place for those. Without, the order itself.
+    """
+    soon_since = now - timedelta(minutes=rules.soon_after_minutes)
+    first_since = now - timedelta(minutes=rules.first_after_minutes)
+    firsts = Firsts(rules, helpers, now)
+    held_since = firsts.since if helpers else now
+    others_free = any(one.free > 0 and one.worker != viewer for one in helpers)
+    keyed = []
+    for one in waiting:
+        since = one.since
+        level = LEVEL_OF[one.urgency]
+        if one.returned or since <= first_since:
+            level = FIRST
+        elif one.keeps_place and level > KEPT:
+            level = KEPT
+        elif level == NORMAL and since <= soon_since:
+            level = SOON
+        held = NOBODY
+        # Who needs help now is everybody's at once, and so is who was in a talk already.
+        if since > held_since and level > NOW and one.wants:
+            held = firsts.hold(one.wants, since)
+        is_others, is_equal = False, True
+        if held and viewer is not None:
+            is_others = viewer not in held.workers
+            is_equal = is_others or not others_free
+        # Ends before `held`, because no two conversations have the same name.
+        entered_at = one.came_at if one.returned and one.came_at else since
+        keyed.append((is_others, level, is_equal, entered_at, one.conversation, held, one))
+    keyed.sort()
+    standings = []
+    ahead: list[datetime] = []
+    for _others, level, _equal, entered_at, _name, held, one in keyed:
+        if not ahead or ahead[-1] <= entered_at:
+            passed = 0
+            ahead.append(entered_at)
+        else:
+            at = bisect_right(ahead, entered_at)
+            passed = len(ahead) - at
+            ahead.insert(at, entered_at)
+        standings.append(Standing(one, level, passed, held))
+    return standings
+
+
+def honest_places(
+    waiting: Sequence[Waiting], now: datetime, rules: Rules, helpers: Collection[Helper] = ()
+) -> list[tuple[Standing, int]]:
+    """Return every waiting chat, next one first, with the number that its visitor is told.
+
+    That number is never better than reality: who is first for some workers only, for a moment, may
+    stand further back in the lists of all others, and is told that.
+    """
+    standings = order(waiting, now, rules, helpers)
+    numbers = {one.waiting.conversation: at for at, one in enumerate(standings, start=1)}
+    if any(one.hold for one in standings):
+        # Nobody has this number: the list of a worker who is first for no one.
+        for at, one in enumerate(order(waiting, now, rules, helpers, viewer=-1), start=1):
+            name = one.waiting.conversation
+            numbers[name] = max(numbers[name], at)
+    return [(one, numbers[one.waiting.conversation]) for one in standings]
+
+
+class Place(NamedTuple):
+    """Where a waiting chat stands: `place` from 1; `minutes` None when nobody can tell.
+
+    `passed`: how many who came later go first.
+    """
 
     conversation: str
     place: int
     minutes: int | None
     fits: bool
+    passed: int = 0
+    standing: Standing | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +180,6 @@ class Capacity:
     usual: timedelta = USUAL_LENGTH
 
 
-def order(waiting: Iterable[Waiting]) -> list[Waiting]:
-    """Return the waiting chats, next one first: urgency, then waiting time, with a floor."""
-    return sorted(waiting, key=lambda one: one.rank)
-
-
 def expected_waits(capacity: Capacity, count: int) -> list[int | None]:
     """Return an honest wait in minutes for the first `count` places, rounded up.
 
@@ -86,38 +188,60 @@ def expected_waits(capacity: Capacity, count: int) -> list[int | None]:
     """
     if capacity.slots <= 0:
         return [None] * count
-    soonest = timedelta(minutes=5)
-    frees_at = [timedelta(0)] * capacity.free + [
-        max(capacity.usual - elapsed, soonest) for elapsed in capacity.elapsed
+    usual = capacity.usual / MINUTE
+    frees_at = [0.0] * capacity.free + [
+        max(usual - elapsed / MINUTE, SOONEST) for elapsed in capacity.elapsed
     ]
-    if not frees_at:
-        frees_at = [soonest]
+    frees_at = frees_at or [SOONEST]
     heapq.heapify(frees_at)
     waits: list[int | None] = []
     for _ in range(count):
         wait = frees_at[0]
-        heapq.heapreplace(frees_at, wait + capacity.usual)
-        waits.append(round_up(wait))
+        heapq.heapreplace(frees_at, wait + usual)
+        waits.append(_round_up(wait))
     return waits
 
 
 def round_up(wait: timedelta) -> int:
     """Minutes that we dare to promise: 0, 2, 5 and then fives."""
-    minutes = wait / timedelta(minutes=1)
+    return _round_up(wait / MINUTE)
+
+
+def _round_up(minutes: float) -> int:
     if minutes <= 0:
         return 0
-    if minutes <= 2:
-        return 2
-    return math.ceil(minutes / 5) * 5
+    return 2 if minutes <= 2 else math.ceil(minutes / 5) * 5
 
 
 def waiting_on(line: ServiceLine) -> list[Waiting]:
+    """Everybody who waits for this line, in no order."""
+    # Rows and not objects: every visitor who comes in asks this.
     rows = Conversation.objects.waiting().filter(line=line)
-    return order(
-        Waiting(pk, urgency, since, claimed_at is not None)
-        for pk, urgency, since, claimed_at in rows.values_list(
-            "pk", "urgency", "waiting_since", "claimed_at"
+    return [
+        Waiting(pk, urgency, since, claimed_at is not None, came_at, wants(*asked), keeps_place)
+        for pk, urgency, since, claimed_at, came_at, keeps_place, *asked in rows.values_list(
+            "pk",
+            "urgency",
+            "waiting_since",
+            "claimed_at",
+            "created_at",
+            "keeps_place",
+            "region",
+            "wishes",
+            "language",
         )
+    ]
+
+
+def as_waiting(one: Conversation) -> Waiting:
+    return Waiting(
+        one.pk,
+        one.urgency,
+        one.waiting_since,
+        returned=one.claimed_at is not None,
+        came_at=one.created_at,
+        wants=wants_of(one),
+        keeps_place=one.keeps_place,
     )
 
 
@@ -146,9 +270,8 @@ def usual_length(line: ServiceLine) -> timedelta:
     """The median of the last chats, kept between 15 and 60 minutes; published figures at first."""
     spans = sorted(
         ended_at - claimed_at
-        for ended_at, claimed_at in Conversation.objects.filter(
-            line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False
-        )
+        for ended_at, claimed_at in Conversation.objects.chats()
+        .filter(line=line, status=Conversation.Status.CLOSED, claimed_at__isnull=False)
         .order_by("-ended_at")
         .values_list("ended_at", "claimed_at")[:SAMPLE]
         if ended_at and claimed_at
@@ -181,11 +304,31 @@ def places(line: ServiceLine, now: datetime, until: datetime | None) -> list[Pla
     `until` is when the consultation hour ends; `fits` tells whether the turn is likely to come
     before it, with a quarter of an hour left to talk.
     """
-    waiting = waiting_on(line)
-    waits = expected_waits(capacity_on(line, now), len(waiting))
+    return placed(
+        waiting_on(line), now, QueueRules.of(line), helpers(now), capacity_on(line, now), until
+    )
+
+
+def placed(
+    waiting: Sequence[Waiting],
+    now: datetime,
+    rules: Rules,
+    helpers: Collection[Helper],
+    capacity: Capacity,
+    until: datetime | None,
+) -> list[Place]:
+    """The same without a database: what the desk and the simulation share."""
+    waits = expected_waits(capacity, len(waiting))
     return [
-        Place(one.conversation, number, minutes, _fits(now, minutes, until))
-        for number, (one, minutes) in enumerate(zip(waiting, waits, strict=True), start=1)
+        Place(
+            one.waiting.conversation,
+            number,
+            waits[number - 1],
+            _fits(now, waits[number - 1], until),
+            one.passed,
+            one,
+        )
+        for one, number in honest_places(waiting, now, rules, helpers)
     ]
 
 

@@ -5,32 +5,45 @@ Runs in pool threads; everything that comes out is plain data, ready to be sent.
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import translation
 
-from chat import queue
+from chat import queue, topics, why
 from chat.events import MessagePosted
+from chat.inbox import Inbox
 from chat.keys import data_keys
-from chat.models import Conversation, ConversationKey, Message
+from chat.models import Conversation, ConversationKey, Message, QueueRules, UrgencyChange
+from chat.models.first import helpers
 from institutions.access import Staff
 from institutions.models import User
+from institutions.places import name_of
 from roster.models import LEASE, ServiceLine
 
-PAGE = 200
+# Of a long conversation, at most 200 KB of it at a time: a window may be slow, or not read at all.
+PAGE = 50
 
 
 def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-def read_messages(conversation: str, after: int, limit: int = PAGE) -> list[MessagePosted]:
-    """Return at most `limit` messages after a number, in order; none once the text was erased."""
+def read_messages(
+    conversation: str, after: int, institution: int | None = None, limit: int = PAGE
+) -> list[MessagePosted]:
+    """Return at most `limit` messages after a number, in order; none once the text was erased.
+
+    With `institution`, none either when the conversation is another institution's by now.
+    """
+    found = Message.objects.filter(conversation=conversation, seq__gt=after)
+    if institution is not None:
+        found = found.filter(conversation__institution=institution)
     rows = list(
-        Message.objects.filter(conversation=conversation, seq__gt=after)
-        .order_by("seq")
-        .values_list("seq", "client_id", "author", "worker__chat_name", "body", "at")[:limit]
+        found.order_by("seq").values_list(
+            "seq", "client_id", "author", "worker__chat_name", "body", "at"
+        )[:limit]
     )
     if not rows:
         return []
@@ -59,25 +72,93 @@ def label(conversation: str) -> str:
     return f"{digest[0] % 9 + 1}{letters[digest[1] % len(letters)]}"
 
 
-def intake_of(conversation: Conversation) -> dict[str, Any]:
-    """Return {"reasons": […], "answers": […]}; empty once the text was erased."""
+def said(value: Any, language: str) -> str:
+    """A sentence of triage in this language; older ones are in Dutch only."""
+    if isinstance(value, dict):
+        return str(value.get(language) or value.get("nl") or "")
+    return str(value or "")
+
+
+def intake_of(conversation: Conversation, language: str = "nl") -> dict[str, Any]:
+    """Return what triage told, in the worker's language; empty once the text was erased.
+
+    {"version", "reasons": [sentence], "answers": [{"question", "answer"}], "age": text, …}
+    """
     try:
         text = conversation.intake()
     except ConversationKey.DoesNotExist:
         text = ""
-    return {"reasons": [], "answers": []} | (json.loads(text) if text else {})
+    told: dict[str, Any] = json.loads(text) if text else {}
+    return {
+        "version": told.get("version"),
+        "reasons": [said(one, language) for one in told.get("reasons", ())],
+        "answers": [
+            {"question": said(one["question"], language), "answer": said(one["answer"], language)}
+            for one in told.get("answers", ())
+        ],
+        "age": said(told.get("age"), language),
+    }
 
 
-def intake_frame(conversation: Conversation) -> dict[str, Any]:
-    intake = intake_of(conversation)
+def about(conversation: Conversation, told: dict[str, Any], language: str) -> dict[str, Any]:
+    """Return what card and pane show of somebody beside urgency and reasons."""
+    with translation.override(language):
+        return {
+            "topic": topics.detail_text(conversation.topic, conversation.topic_detail, language)
+            or (str(conversation.get_topic_display()) if conversation.topic else ""),
+            "topic_code": conversation.topic,
+            "topic_detail": conversation.topic_detail,
+            "age": told["age"],
+            "region": name_of(conversation.region) if conversation.region else "",
+            "wishes": why.wishes(conversation.wishes),
+            "danger": conversation.danger,
+        }
+
+
+def changes_of(changes: Iterable[UrgencyChange]) -> list[dict[str, Any]]:
+    """Return who raised or lowered the urgency, and why; oldest first."""
+    return [
+        {
+            "old": change.old,
+            "new": change.new,
+            "name": change.worker.name,
+            "reason": change.reason(),
+            "at": iso(change.at),
+        }
+        for change in changes
+    ]
+
+
+def intake_frame(conversation: Conversation, language: str = "nl") -> dict[str, Any]:
+    told = intake_of(conversation, language)
+    changes = conversation.urgency_changes.select_related("worker", "conversation__key")
     return {
         "type": "intake",
         "conversation": conversation.pk,
         "urgency": conversation.urgency,
-        "reasons": intake["reasons"],
-        "answers": intake["answers"],
+        "reasons": told["reasons"],
+        "answers": told["answers"],
+        "version": told["version"],
+        "changes": changes_of(changes),
         "claimed_at": iso(conversation.claimed_at) if conversation.claimed_at else None,
         "brand": conversation.brand.name,
+        **about(conversation, told, language),
+    }
+
+
+def checklists_frame(conversation: Conversation) -> dict[str, Any]:
+    return {
+        "type": "checklists",
+        "conversation": conversation.pk,
+        "ticks": [
+            {
+                "checklist": tick.checklist,
+                "step": tick.step,
+                "name": tick.worker.name,
+                "at": iso(tick.at),
+            }
+            for tick in conversation.ticks.select_related("worker")
+        ],
     }
 
 
@@ -107,27 +188,33 @@ class Desk:
         self.now = now
         self.load = queue.load(line, now)
         self.opening = queue.opening_of(line, now)
-        self.places = queue.places(line, now, self.opening.until)
-        waiting = {
-            conversation.pk: conversation
-            for conversation in Conversation.objects.waiting()
-            .filter(line=line)
-            .select_related("brand", "key")
-        }
-        self.waiting = [
-            (place, waiting[place.conversation])
-            for place in self.places
-            if place.conversation in waiting
-        ]
+        self.rules = QueueRules.of(line)
+        self.helpers = helpers(now)
+        rows = Conversation.objects.waiting().filter(line=line).select_related("brand", "key")
+        self.rows = {row.pk: row for row in rows}
+        self.waiting = [queue.as_waiting(row) for row in self.rows.values()]
+        self.places = queue.placed(
+            self.waiting,
+            now,
+            self.rules,
+            self.helpers,
+            queue.capacity_on(line, now),
+            self.opening.until,
+        )
+        self.place_of = {place.conversation: place for place in self.places}
+        self.changes: dict[str, list[dict[str, Any]]] = {}
+        for change in UrgencyChange.objects.filter(conversation__in=self.rows).select_related(
+            "worker", "conversation__key"
+        ):
+            self.changes.setdefault(change.conversation_id, []).extend(changes_of([change]))
+        self._cards: dict[tuple[str, str], dict[str, Any]] = {}
         self.colleagues = queue.present_colleagues(now)
         self.chats = queue.chats_by_worker([colleague.pk for colleague in self.colleagues])
-        held = Conversation.objects.filter(line=line, worker__in=self.colleagues)
+        held = Conversation.objects.chats().filter(line=line, worker__in=self.colleagues)
         self.held = list(held.active().order_by("claimed_at")) + list(
             held.filter(status=Conversation.Status.CLOSED, contact_kind="").order_by("ended_at")
         )
-        self.reasons = {
-            conversation.pk: intake_of(conversation)["reasons"] for conversation in waiting.values()
-        }
+        self.inbox = Inbox(now)
 
     def frame(self, worker: int, language: str) -> dict[str, Any]:
         """Return the `desk` event for one worker."""
@@ -143,8 +230,9 @@ class Desk:
             "availability": me.presence.state if me else "paused",
             "cap": me.chat_cap if me else 0,
             "opening": opening,
-            "queue": [self._card(place, waiting, worker) for place, waiting in self.waiting],
+            "queue": [self._card(standing, worker, language) for standing in self._list(worker)],
             "mine": [self._held(one) for one in self.held if one.worker_id == worker],
+            "letters": self.inbox.counts(worker),
             "colleagues": [
                 {
                     "id": one.pk,
@@ -163,22 +251,46 @@ class Desk:
             ],
         }
 
-    def _card(self, place: queue.Place, waiting: Conversation, worker: int) -> dict[str, Any]:
+    def _list(self, worker: int) -> list[queue.Standing]:
+        """The queue as this worker sees it: the common order, unless somebody is first for some."""
+        standings = [place.standing for place in self.places if place.standing]
+        if not any(one.hold for one in standings):
+            return standings
+        return queue.order(self.waiting, self.now, self.rules, self.helpers, viewer=worker)
+
+    def _card(self, standing: queue.Standing, worker: int, language: str) -> dict[str, Any]:
+        waiting = self.rows[standing.waiting.conversation]
         reserved = ""
         if waiting.reserved_for_id and waiting.reserved_until and waiting.reserved_until > self.now:
             reserved = "me" if waiting.reserved_for_id == worker else "other"
-        return {
+        region = standing.waiting.wants.region
+        first = why.first_for(standing.hold, region, worker, self.now)
+        return self._common(waiting, language) | {"reserved": reserved, "first": first}
+
+    def _common(self, waiting: Conversation, language: str) -> dict[str, Any]:
+        """The part of a card that is the same for everybody with this language."""
+        if known := self._cards.get((waiting.pk, language)):
+            return known
+        place = self.place_of[waiting.pk]
+        told = intake_of(waiting, language)
+        with translation.override(language):
+            reasons_why = why.sentences(place.standing, self.now) if place.standing else []
+        card = {
             "conversation": waiting.pk,
             "label": label(waiting.pk),
             "place": place.place,
             "urgency": waiting.urgency,
-            "reasons": self.reasons[waiting.pk],
+            "reasons": told["reasons"],
+            "why": reasons_why,
+            "changes": self.changes.get(waiting.pk, []),
             "since": iso(waiting.waiting_since),
             "handed_over": waiting.claimed_at is not None,
-            "reserved": reserved,
             "brand": waiting.brand.name,
             "language": waiting.language,
+            **about(waiting, told, language),
         }
+        self._cards[waiting.pk, language] = card
+        return card
 
     def _held(self, one: Conversation) -> dict[str, Any]:
         return {
@@ -195,9 +307,13 @@ class Desk:
 
 
 def readable(staff: Staff, conversation: str) -> Conversation | None:
-    """Return the conversation if this worker may read it, with what its frames need."""
+    """Return the chat if this worker may read it, with what its frames need.
+
+    Letters have pages of their own (`chat/letter_page.py`), and no frames.
+    """
     return (
         Conversation.objects.visible_to(staff)
+        .chats()
         .filter(pk=conversation)
         .select_related("brand", "worker", "key")
         .first()

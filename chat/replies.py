@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -22,6 +22,24 @@ def replies_of(staff: Staff) -> QuerySet[QuickReply]:
     if staff.is_platform_coordinator:
         return replies
     return replies.filter(institution__in=staff.coordinator_of)
+
+
+def replies_for(staff: Staff) -> list[dict[str, str]]:
+    """The replies that this worker may use: the platform's, and their institution's."""
+    replies = (
+        QuickReply.objects.filter(Q(institution=None) | Q(institution__in=staff.worker_of))
+        .select_related("institution")
+        .order_by("institution", "shortcut", "pk")
+    )
+    return [
+        {
+            "shortcut": reply.shortcut,
+            "text": reply.text,
+            "scope": reply.institution.name if reply.institution else _("Iedereen"),
+            "language": reply.language,
+        }
+        for reply in replies
+    ]
 
 
 class QuickReplyForm(forms.ModelForm):

@@ -11,7 +11,14 @@ REFUSALS = {
     "wrong_state": _("Dat kan nu niet meer."),
     "taken": _("Iemand anders was je voor."),
     "cap": _("Je hebt al zoveel gesprekken als je wilde."),
+    "extra": _(
+        "Je hebt al zoveel gesprekken als je wilde, en deze jongere heeft nu hulp nodig. "
+        "Alleen als het jou lukt: wil je er één bij nemen?"
+    ),
     "urgent": _("Je hebt al een gesprek met spoed."),
+    "first_others": _(
+        "Dit gesprek is heel even eerst voor een collega. Daarna kun jij het aannemen."
+    ),
     "not_available": _("Je bent nog niet aanwezig op je werkplek. Probeer het zo opnieuw."),
     "colleague_absent": _("Deze collega is nu niet beschikbaar."),
     "forbidden": _("Dit gesprek is niet (meer) van jou."),

@@ -20,6 +20,7 @@ from chat import queue
 from chat.events import DeskChanged, publish
 from chat.models import Conversation
 from institutions.access import Staff, staff_required
+from institutions.models import JobRun
 from roster.forms import OverrideForm
 from roster.models import OpenOverride, ServiceLine
 from roster.opening import evaluate
@@ -28,12 +29,17 @@ from roster.today import today_of
 
 @dataclass(frozen=True)
 class Figures:
-    """The chat in numbers, now. `longest_minutes`: how long the first to come waits already."""
+    """The chat in numbers, now.
+
+    `longest_minutes`: how long the first to come waits already. `alert_minutes`: how long somebody
+    who needs help now waits without an answer, past the time for that; None when nobody does.
+    """
 
     waiting: int
     urgent: int
     longest_minutes: int
     active: int
+    alert_minutes: int | None = None
 
 
 @staff_required
@@ -64,6 +70,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "figures": figures(line, now),
         "today": today_of(line, now, staff),
         "form": form,
+        "late_jobs": list(JobRun.objects.late(now)),
     }
     return render(request, "roster/today.html", context)
 
@@ -71,11 +78,19 @@ def today(request: HttpRequest) -> HttpResponse:
 def figures(line: ServiceLine, now: datetime) -> Figures:
     waiting = queue.waiting_on(line)
     longest = max((now - one.since for one in waiting), default=timedelta(0))
+    unanswered = (
+        Conversation.objects.waiting()
+        .filter(line=line, urgency=Conversation.Urgency.NOW, alert_due_at__lte=now)
+        .order_by("waiting_since")
+        .values_list("waiting_since", flat=True)
+        .first()
+    )
     return Figures(
         waiting=len(waiting),
         urgent=sum(one.urgency == Conversation.Urgency.NOW for one in waiting),
         longest_minutes=max(0, longest // timedelta(minutes=1)),
         active=Conversation.objects.active().filter(line=line).count(),
+        alert_minutes=max(1, (now - unanswered) // timedelta(minutes=1)) if unanswered else None,
     )
 
 

@@ -35,6 +35,7 @@ TEXTS = {
     "wait": _("Het duurt ongeveer {minutes} minuten."),
     "wait_unknown": _("We weten nog niet hoe lang het duurt."),
     "why_urgent": _("Iemand met spoed ging voor. Daarom ben je nu nummer {place}."),
+    "why_waited": _("Iemand die al heel lang wacht, gaat eerst. Daarom ben je nu nummer {place}."),
     # What happened
     "joined": _("{name} is er. Je kunt nu praten."),
     "handed_over": _(
@@ -65,6 +66,15 @@ TEXTS = {
     "not_now": _("Er is nu geen verbinding. Probeer het zo opnieuw."),
     "reload": _("Deze pagina is verouderd. Laad de pagina opnieuw."),
 }
+
+
+def place_of(conversation: Conversation, now: datetime) -> Place | None:
+    """Where a waiting chat stands; None when it does not wait."""
+    if conversation.status != Conversation.Status.WAITING:
+        return None
+    until = queue.opening_of(conversation.line, now).until
+    places = queue.places(conversation.line, now, until)
+    return next((one for one in places if one.conversation == conversation.pk), None)
 
 
 def place_sentences(place: Place | None) -> str:
@@ -98,11 +108,7 @@ def context(
     `writing`: the field is open (without JavaScript). `refused`: the code why `draft`, that was
     sent as `client_id`, was not stored; it stays in the field and keeps its id.
     """
-    place = None
-    if conversation.status == Conversation.Status.WAITING:
-        until = queue.opening_of(conversation.line, now).until
-        places = queue.places(conversation.line, now, until)
-        place = next((one for one in places if one.conversation == conversation.pk), None)
+    place = place_of(conversation, now)
     if conversation.status == Conversation.Status.ACTIVE and conversation.worker:
         heading = str(TEXTS["active"]).format(name=conversation.worker.chat_name)
     else:

@@ -27,7 +27,9 @@ class VisitorPeer(Peer):
         self.language = visitor.language
         self.stream: Stream | None = None
         self.status = ""
+        self.kind = ""
         self.told_place: int | None = None
+        self.told_passed = 0
 
     def stream_of(self, conversation: str) -> Stream | None:
         stream = self.stream
@@ -43,6 +45,8 @@ class VisitorPeer(Peer):
         match command:
             case commands.VisitorPost(client_id=client_id, text=text):
                 stream = self._stream()
+                if self.kind == Conversation.Kind.LETTER:  # written on its page, and promised there
+                    raise Refused("wrong_state")
                 self.post(stream, self.visitor_id, client_id, clean_text(text))
             case commands.Heartbeat():
                 stream = self._stream()
@@ -78,7 +82,8 @@ class VisitorPeer(Peer):
         self.stream = stream
         self.has_said_hello = True
         self.join(visitor_audience(stream.conversation))
-        self.status = found["status"]
+        self.status = stream.status = found["status"]
+        self.kind = found["kind"]
         place: Place | None = found.pop("place")
         self.answer("hello", **found, place=self._place(place))
         await self.read(stream)
@@ -86,6 +91,8 @@ class VisitorPeer(Peer):
     def hear(self, event: Event, frame: str) -> None:
         if isinstance(event, StatusChanged):
             self.status = event.status
+            if self.stream is not None:
+                self.stream.status = event.status
         super().hear(event, frame)
         if isinstance(event, VisitEnded):
             self.shut(GONE)
@@ -100,12 +107,15 @@ class VisitorPeer(Peer):
     def _place(self, place: Place | None) -> dict[str, Any] | None:
         if place is None:
             return None
-        went_back = self.told_place is not None and place.place > self.told_place
-        self.told_place = place.place
+        why = ""
+        if self.told_place is not None and place.place > self.told_place:
+            # Somebody who came later went first, or somebody whose long waiting counts now.
+            why = "urgent" if place.passed > self.told_passed else "waited"
+        self.told_place, self.told_passed = place.place, place.passed
         return {
             "place": place.place,
             "minutes": place.minutes,
-            "why": "urgent" if went_back else "",
+            "why": why,
             "fits": place.fits,
         }
 
@@ -122,12 +132,13 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     place = None
     if conversation.status in Conversation.LIVE:
         Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
-    if conversation.status == Conversation.Status.WAITING:
+    if conversation.status == Conversation.Status.WAITING and conversation.kind == "chat":
         place = place_of(conversation)
     worker = conversation.worker
     return {
         "epoch": Epoch.current(),
         "conversation": conversation.pk,
+        "kind": conversation.kind,
         "status": conversation.status,
         "worker": worker.chat_name if worker else "",
         "top": conversation.last_seq,
@@ -146,7 +157,8 @@ def place_of(conversation: Conversation) -> Place | None:
 
 
 def _leave(visitor_id: int, conversation_id: str) -> None:
-    conversation = Conversation.objects.filter(pk=conversation_id, visitor=visitor_id).first()
+    mine = Conversation.objects.chats().filter(visitor=visitor_id)
+    conversation = mine.filter(pk=conversation_id).first()
     if conversation is None:
         raise Refused("wrong_state")
     waiting = conversation.status == Conversation.Status.WAITING

@@ -20,7 +20,12 @@ UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
 
 def visitor_of(request: HttpRequest) -> Visitor | None:
     """Return who this cookie belongs to; None without one, or once the visit was ended."""
-    return Visitor.find(request.COOKIES.get(settings.VISIT_COOKIE_NAME, ""))
+    return Visitor.find(token_of(request))
+
+
+def token_of(request: HttpRequest) -> str:
+    """The secret of this visit, which only its browser has."""
+    return request.COOKIES.get(settings.VISIT_COOKIE_NAME, "")
 
 
 def set_visit_cookie(response: HttpResponse, token: str) -> None:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from chat import queue
 from chat.database import in_pool
 from chat.events import PresenceChanged, StatusChanged
-from chat.hub import Hub, encode, hub
+from chat.hub import Hub, hub
 from chat.models import Conversation, Visitor
 from chat.peers import GONE, LOST_RIGHT, Peer
 from chat.reading import Desk
@@ -37,6 +37,9 @@ SWEEP_SECONDS = 3.0
 GATHER_SECONDS = 0.25
 # Expected waits change by the passing of time alone.
 REFRESH_SECONDS = 10.0
+# While other processes are not heard: messages of theirs within a second, and their desks.
+DEAF_SWEEP_SECONDS = 0.6
+DEAF_REFRESH_SECONDS = 2.0
 CHUNK = 500
 
 T = TypeVar("T")
@@ -58,6 +61,7 @@ class Watch:
         self._ring = asyncio.Event()
         self.hub.on_desk_changed = self.desk_changed
         self.hub.spawn(self._forever(self.sweep, SWEEP_SECONDS))
+        self.hub.spawn(self._forever(self.look_closely, DEAF_SWEEP_SECONDS))
         self.hub.spawn(self._tell_desks())
 
     async def _forever(self, work: Any, seconds: float) -> None:
@@ -90,6 +94,11 @@ class Watch:
             await self._check_visitors(part)
         await self._check_streams(peers)
 
+    async def look_closely(self) -> None:
+        """Find what other processes stored while nothing of them is heard."""
+        if self.hub.is_deaf:
+            await self._check_streams(list(self.hub.peers))
+
     async def _check_workers(self, workers: list[WorkerPeer]) -> None:
         rights = await in_pool(staff_of_sessions, {peer.session_key for peer in workers})
         for peer in workers:
@@ -121,10 +130,14 @@ class Watch:
             stream = peer.stream_of(found.pk)
             if stream is None:
                 continue
-            if isinstance(peer, VisitorPeer) and peer.status != found.status:
+            if stream.status != found.status:
                 event = StatusChanged.of(found)
-                peer.hear(event, encode(event).decode())
-            peer.reach(stream, found.last_seq)
+                peer.hear(event, event.frame())
+            if stream.institution is not None and stream.institution != (found.institution_id or 0):
+                # Another institution took it over, and nobody told us.
+                self.hub.spawn(peer.look_again(found.pk))
+            else:
+                peer.reach(stream, found.last_seq)
         present = timezone.now() - found.visitor_seen_at <= LEASE
         was = self._present.get(found.pk)
         self._present[found.pk] = present
@@ -141,13 +154,14 @@ class Watch:
     async def _tell_desks(self) -> None:
         refreshed_at = time.monotonic()
         while True:
+            refresh = DEAF_REFRESH_SECONDS if self.hub.is_deaf else REFRESH_SECONDS
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ring.wait(), REFRESH_SECONDS)
+                await asyncio.wait_for(self._ring.wait(), refresh)
             await asyncio.sleep(GATHER_SECONDS)
             self._ring.clear()
             lines, self._changed = self._changed, set()
             try:
-                if time.monotonic() - refreshed_at >= REFRESH_SECONDS:
+                if time.monotonic() - refreshed_at >= refresh:
                     refreshed_at = time.monotonic()
                     lines = set(await in_pool(_all_lines))
                 for line in lines:
@@ -199,7 +213,7 @@ def _tops(conversations: list[str]) -> list[Conversation]:
     return list(
         Conversation.objects.filter(pk__in=conversations)
         .select_related("worker")
-        .only("status", "last_seq", "visitor_seen_at", "worker__chat_name")
+        .only("status", "last_seq", "visitor_seen_at", "institution_id", "worker__chat_name")
     )
 
 

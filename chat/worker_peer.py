@@ -1,28 +1,32 @@
 """A worker's window: the desk, with every conversation that it has open."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.utils import timezone
 
 from chat import commands
-from chat.commands import MAX_HAND_OVER, clean_text
+from chat.commands import MAX_HAND_OVER, MAX_REASON, clean_text
 from chat.database import in_pool
 from chat.events import (
     AccessChanged,
+    ChecklistChanged,
     DeskChanged,
     Event,
     NoteAdded,
     StatusChanged,
     Typing,
+    UrgencyChanged,
     desk_audience,
     publish,
     staff_audience,
+    words_audience,
     worker_audience,
 )
 from chat.hub import hub
-from chat.models import Conversation, Epoch, Note, Refused
+from chat.models import ChecklistTick, Conversation, Epoch, Note, Refused
 from chat.peers import GONE, LOST_RIGHT, Gone, Peer, Stream
-from chat.reading import Desk, intake_frame, notes_frame, readable
+from chat.reading import Desk, checklists_frame, intake_frame, notes_frame, readable
 from chat.writer import Mark, writer
 from institutions.access import Staff, staff_of_session
 from roster.models import LEASE, Presence, ServiceLine
@@ -108,17 +112,46 @@ class WorkerPeer(Peer):
                 note = clean_text(note, limit=MAX_HAND_OVER, required=False)
                 self._own(staff, conversation).hand_over(staff, to_worker_id=to, note=note)
             case commands.ConversationClose(
-                conversation=conversation, reason=reason, contact_kind=contact_kind, topic=topic
+                conversation=conversation,
+                reason=reason,
+                contact_kind=contact_kind,
+                topic=topic,
+                topic_detail=topic_detail,
+                risk=risk,
             ):
                 self._own(staff, conversation).close(
-                    staff, reason=reason, contact_kind=contact_kind, topic=topic
+                    staff,
+                    reason=reason,
+                    contact_kind=contact_kind,
+                    topic=topic,
+                    topic_detail=topic_detail,
+                    risk=risk,
                 )
             case commands.ConversationRegister(
-                conversation=conversation, contact_kind=contact_kind, topic=topic
+                conversation=conversation,
+                contact_kind=contact_kind,
+                topic=topic,
+                topic_detail=topic_detail,
+                risk=risk,
             ):
                 self._own(staff, conversation).register(
-                    staff, contact_kind=contact_kind, topic=topic
+                    staff,
+                    contact_kind=contact_kind,
+                    topic=topic,
+                    topic_detail=topic_detail,
+                    risk=risk,
                 )
+            case commands.ConversationUrgency(
+                conversation=conversation, urgency=urgency, reason=reason
+            ):
+                reason = clean_text(reason, limit=MAX_REASON)
+                # Who waits is not readable yet, as for a claim: the verb itself decides.
+                _found(conversation).change_urgency(staff, urgency=urgency, reason=reason)
+            case commands.ChecklistTick(
+                conversation=conversation, checklist=checklist, step=step, on=on
+            ):
+                own = self._own(staff, conversation)
+                ChecklistTick.put(own, staff, checklist, step, on=on)
             case commands.NotePost(conversation=conversation, client_id=client_id, text=text):
                 found = readable(staff, conversation)
                 if found is None:
@@ -126,7 +159,7 @@ class WorkerPeer(Peer):
                 Note.add(found, staff.user, clean_text(text), client_id=client_id)
 
     def _own(self, staff: Staff, conversation: str) -> Conversation:
-        found = Conversation.objects.filter(pk=conversation, worker=staff.user).first()
+        found = Conversation.objects.chats().filter(pk=conversation, worker=staff.user).first()
         if found is None:
             raise Refused("forbidden")
         return found
@@ -181,16 +214,19 @@ class WorkerPeer(Peer):
     async def _open(self, conversation: str, after: int, *, is_again: bool = False) -> None:
         if conversation not in self.open and len(self.open) >= OPEN_LIMIT:
             raise Refused("too_many")
-        # Join first, then read; the audience is left again when it turns out not to be ours.
-        stream = Stream(conversation, after)
-        self.join(staff_audience(conversation))
-        self.open[conversation] = stream
         try:
-            frames, opened = await in_pool(self._read, conversation, is_again)
+            frames, opened, institution = await in_pool(self._read, conversation, is_again)
         except (Refused, Gone):
             self.close_stream(conversation)
             raise
-        stream.sent = min(after, opened["top"])
+        # Only now that it may be read: whatever is heard or read of it before would be a leak. What
+        # changed since then, the reading below brings, and the watch.
+        self.close_stream(conversation)
+        stream = Stream(conversation, min(after, opened["top"]))
+        stream.status = opened["status"]
+        self.open[conversation] = stream
+        self.join(staff_audience(conversation))
+        self._follow_for(stream, institution)
         if opened["mine"] and opened["status"] == Conversation.Status.ACTIVE:
             self.own.add(conversation)
         for frame in (*frames, opened):
@@ -199,7 +235,7 @@ class WorkerPeer(Peer):
 
     def _read(
         self, conversation: str, is_again: bool
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], int]:
         staff = self.staff()
         found = readable(staff, conversation)
         if found is None:
@@ -216,10 +252,24 @@ class WorkerPeer(Peer):
             "seen": found.visitor_seq,
             "present": timezone.now() - found.visitor_seen_at <= LEASE,
         }
-        return [intake_frame(found), notes_frame(found, staff.user)], opened
+        frames = [
+            intake_frame(found, staff.user.language),
+            notes_frame(found, staff.user),
+            checklists_frame(found),
+        ]
+        return frames, opened, found.institution_id or 0
+
+    def _follow_for(self, stream: Stream, institution: int) -> None:
+        """Hear what is written while the conversation is this institution's."""
+        if stream.institution is not None:
+            self.part(words_audience(stream.conversation, stream.institution))
+        stream.institution = institution
+        self.join(words_audience(stream.conversation, institution))
 
     def close_stream(self, conversation: str) -> None:
-        self.open.pop(conversation, None)
+        stream = self.open.pop(conversation, None)
+        if stream is not None and stream.institution is not None:
+            self.part(words_audience(conversation, stream.institution))
         self.own.discard(conversation)
         self.part(staff_audience(conversation))
 
@@ -229,42 +279,69 @@ class WorkerPeer(Peer):
         match event:
             case NoteAdded(conversation=conversation):
                 hub.spawn(self._tell_notes(conversation))
+            case UrgencyChanged(conversation=conversation):
+                hub.spawn(self._tell(conversation, self._intake))
+            case ChecklistChanged(conversation=conversation):
+                hub.spawn(self._tell(conversation, self._checklists))
             case DeskChanged() | AccessChanged():
                 # The watch refreshes all desks and rights of this process together.
                 return
             case StatusChanged(conversation=conversation):
                 super().hear(event, frame)
+                if stream := self.open.get(conversation):
+                    stream.status = event.status
                 # Handed over or closed: it may be ours no longer, to write or even to read.
                 self.own.discard(conversation)
-                hub.spawn(self._look_again(conversation))
+                hub.spawn(self.look_again(conversation))
             case _:
                 super().hear(event, frame)
 
     async def _tell_notes(self, conversation: str) -> None:
-        frame = await in_pool(self._notes, conversation)
+        await self._tell(conversation, self._notes)
+
+    async def _tell(self, conversation: str, read: Callable[[str], dict[str, Any] | None]) -> None:
+        """Fetch something about an open conversation anew, if it may still be read."""
+        frame = await in_pool(read, conversation)
         if frame is not None and conversation in self.open:
             self.tell(frame)
 
     def _notes(self, conversation: str) -> dict[str, Any] | None:
-        staff = staff_of_session(self.session_key)
-        found = readable(staff, conversation) if staff else None
+        staff, found = self._readable(conversation)
         return notes_frame(found, staff.user) if found and staff else None
 
-    async def _look_again(self, conversation: str) -> None:
+    def _intake(self, conversation: str) -> dict[str, Any] | None:
+        staff, found = self._readable(conversation)
+        return intake_frame(found, staff.user.language) if found and staff else None
+
+    def _checklists(self, conversation: str) -> dict[str, Any] | None:
+        _staff, found = self._readable(conversation)
+        return checklists_frame(found) if found else None
+
+    def _readable(self, conversation: str) -> tuple[Staff | None, Conversation | None]:
+        staff = staff_of_session(self.session_key)
+        return staff, readable(staff, conversation) if staff else None
+
+    async def look_again(self, conversation: str) -> None:
         """Leave a conversation that may not be read any more; note whether it is ours."""
         found = await in_pool(self._own_or_readable, conversation)
+        stream = self.open.get(conversation)
         if found is None:
             self.close_stream(conversation)
-        elif found and conversation in self.open:
-            self.own.add(conversation)
+        elif stream is not None:
+            is_own, institution, top = found
+            self._follow_for(stream, institution)
+            self.reach(stream, top)
+            if is_own:
+                self.own.add(conversation)
 
-    def _own_or_readable(self, conversation: str) -> bool | None:
-        """True: ours and active. False: readable. None: neither."""
+    def _own_or_readable(self, conversation: str) -> tuple[bool, int, int] | None:
+        """Whether it is ours and active, whose it is and how far; None when not to be read."""
         staff = staff_of_session(self.session_key)
         found = readable(staff, conversation) if staff else None
         if found is None:
             return None
-        return found.worker_id == self.worker_id and found.status == Conversation.Status.ACTIVE
+        is_own = found.worker_id == self.worker_id and found.status == Conversation.Status.ACTIVE
+        return is_own, found.institution_id or 0, found.last_seq
 
 
 def _found(conversation: str) -> Conversation:

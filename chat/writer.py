@@ -71,6 +71,7 @@ class Mark:
 class Row:
     """What the batch needs of a locked conversation."""
 
+    kind: str
     status: str
     visitor: int | None
     worker: int | None
@@ -79,6 +80,7 @@ class Row:
     last_seq: int
     visitor_seq: int
     worker_seq: int
+    institution: int
 
     def refuses(self, author: str, actor: int) -> str:
         """Return why this person may not write here now; empty when they may."""
@@ -86,7 +88,8 @@ class Row:
             if self.visitor != actor:
                 return "forbidden"
             return "" if self.status in ("waiting", "active") else "wrong_state"
-        if self.worker != actor or not self.worker_is_active:
+        # A letter is answered by `Conversation.answer_letter`, which keeps its promise as well.
+        if self.worker != actor or not self.worker_is_active or self.kind != "chat":
             return "forbidden"
         return "" if self.status == "active" else "wrong_state"
 
@@ -234,14 +237,25 @@ def _lock(ids: list[str]) -> dict[str, Row]:
     lock = "FOR UPDATE OF c" if connection.features.has_select_for_update else ""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT c.id, c.status, c.visitor_id, c.worker_id, u.chat_name, u.is_active,"
-            " c.last_seq, c.visitor_seq, c.worker_seq"
+            "SELECT c.id, c.kind, c.status, c.visitor_id, c.worker_id, u.chat_name, u.is_active,"
+            " c.last_seq, c.visitor_seq, c.worker_seq, c.institution_id"
             " FROM chat_conversation c LEFT JOIN institutions_user u ON u.id = c.worker_id"
             f" WHERE c.id IN ({_marks(len(ids))}) ORDER BY c.id {lock}",
             ids,
         )
         return {
-            row[0]: Row(row[1], row[2], row[3], row[4] or "", bool(row[5]), row[6], row[7], row[8])
+            row[0]: Row(
+                row[1],
+                row[2],
+                row[3],
+                row[4],
+                row[5] or "",
+                bool(row[6]),
+                row[7],
+                row[8],
+                row[9],
+                row[10] or 0,
+            )
             for row in cursor.fetchall()
         }
 
@@ -310,6 +324,7 @@ def _event(row: Row, post: Post, seq: int, at: str) -> MessagePosted:
         name=row.name if post.author == "worker" else "",
         text=post.text,
         at=at,
+        institution=row.institution,
     )
 
 

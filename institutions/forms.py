@@ -1,5 +1,7 @@
 """Every form that staff fill in."""
 
+import re
+from difflib import get_close_matches
 from typing import Any, cast
 
 from django import forms
@@ -9,18 +11,77 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from institutions.access import Staff
-from institutions.models import AuditEvent, Institution, Invitation, Membership, User
+from institutions.models import AuditEvent, Institution, Invitation, Membership, Skill, User
 from institutions.models.people import Right
+from institutions.places import codes_by_name, name_of, plain
 
 PLATFORM = "platform"
+
+
+class SkillsField(forms.MultipleChoiceField):
+    """What somebody can beside what everybody can, as boxes to tick."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label=_("Kan ook"),
+            required=False,
+            choices=Skill.choices,
+            widget=forms.CheckboxSelectMultiple,
+            help_text=_("Jongeren die hierom vragen, zijn even eerst voor wie dit kan."),
+            **kwargs,
+        )
+
+
+class MunicipalitiesField(forms.CharField):
+    """Names of municipalities, one a line, on the screen; their CBS codes in the data."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            label=_("Gemeenten"),
+            required=False,
+            widget=forms.Textarea(attrs={"rows": 6}),
+            help_text=_(
+                "Eén per regel. Jongeren uit deze gemeenten zijn even eerst voor deze instelling."
+            ),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        """Names for a list of codes; what somebody typed stays as it is."""
+        return "\n".join(map(name_of, value)) if isinstance(value, list) else value
+
+    def clean(self, value: Any) -> list[str]:
+        text: str = super().clean(value)
+        by_name = codes_by_name()
+        names = []
+        for row in filter(None, map(str.strip, text.splitlines())):
+            # One official name has a comma in it.
+            parts = [row] if plain(row) in by_name else re.split("[,;]", row)
+            names += [part.strip() for part in parts if part.strip()]
+        unknown = [name for name in names if plain(name) not in by_name]
+        if unknown:
+            meant = get_close_matches(plain(unknown[0]), by_name, n=1)
+            words = {
+                "names": ", ".join(unknown),
+                "meant": name_of(by_name[meant[0]]) if meant else "",
+            }
+            if meant:
+                raise ValidationError(
+                    gettext("Deze gemeenten kennen we niet: %(names)s. Bedoel je %(meant)s?")
+                    % words
+                )
+            raise ValidationError(gettext("Deze gemeenten kennen we niet: %(names)s.") % words)
+        return list(dict.fromkeys(by_name[plain(name)] for name in names))
 
 
 class MeForm(forms.ModelForm):
     """One's own names, language, and how many chats at once."""
 
+    skills = SkillsField()
+
     class Meta:
         model = User
-        fields = ["name", "chat_name", "chat_cap", "language"]
+        fields = ["name", "chat_name", "chat_cap", "language", "skills"]
         help_texts = {
             "chat_cap": _("Meer gesprekken tegelijk krijg je alleen als je dat zelf kiest."),
         }
@@ -29,16 +90,20 @@ class MeForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if not staff.is_worker:
             del self.fields["chat_cap"]
+            del self.fields["skills"]
 
 
 class InstitutionForm(forms.ModelForm):
     """What the platform decides about an institution."""
+
+    municipalities = MunicipalitiesField()
 
     class Meta:
         model = Institution
         fields = (
             "name",
             "retention_days",
+            "municipalities",
             "school_region",
             "active_from",
             "active_until",
@@ -57,9 +122,11 @@ class InstitutionForm(forms.ModelForm):
 class PersonForm(forms.ModelForm):
     """What a coordinator may change about a person."""
 
+    skills = SkillsField()
+
     class Meta:
         model = User
-        fields = ["name", "chat_name", "chat_cap"]
+        fields = ["name", "chat_name", "chat_cap", "skills"]
         help_texts = {
             "name": _("Zo zien collega's deze persoon."),
             "chat_name": _("Zo ziet een jongere deze persoon."),

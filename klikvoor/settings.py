@@ -44,6 +44,7 @@ SECURE = all(origin.startswith("https://") for origin in ORIGINS)
 
 INSTALLED_APPS = [
     "klikvoor",
+    "mail",
     "triage",
     "chat",
     "roster",
@@ -138,8 +139,10 @@ if REDIS_URL:
     }
     CACHES = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "klikvoor.cache.Cache",
             "LOCATION": REDIS_URL,
+            # A Redis that hangs holds nobody up for longer than this.
+            "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
         }
     }
 else:
@@ -161,6 +164,13 @@ if DEMO and EMAIL_URL.startswith("filemail:"):
     EMAIL_BACKEND = "klikvoor.demo.mail.EmailBackend"  # a file for whom one may be, not for 150
 EMAIL_TIMEOUT = 20  # seconds; without it a mail server that hangs holds a thread for ever
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Klikvoor <noreply@localhost>")
+# Mail to young people: the address only, because their sites have neutral names for it.
+MAIL_FROM = env.str("MAIL_FROM", default="")
+# Where they answer to; becomes name+token@domain. Empty: answering by mail is not possible.
+MAIL_REPLY_TO = env.str("MAIL_REPLY_TO", default="")
+# How their mail comes in: handed over by a mail server, or fetched from a mailbox.
+MAIL_LISTEN = env.str("MAIL_LISTEN", default="")
+MAIL_FETCH_URL = env.str("MAIL_FETCH_URL", default="")
 
 # --- Staff sign in; visitors never do -----------------------------------------------------------
 
@@ -292,6 +302,8 @@ LOGGING = {
         # Refused requests name their path; nobody needs them and some paths are private.
         "django.security": {"level": "ERROR"},
         "django.request": {"level": "ERROR"},
+        # What aiosmtpd calls its own; it names addresses.
+        "mail.log": {"level": "CRITICAL"},
     },
 }
 LOGGING_CONFIG = "logging.config.dictConfig"

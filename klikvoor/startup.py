@@ -6,6 +6,7 @@ settings are judged by `manage.py check --deploy` as well.
 
 import fcntl
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -13,12 +14,15 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.management import CommandError
+from django.core.validators import validate_email
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from institutions.sealing import keyring
+from mail.fetching import BadMailbox, Mailbox
+from mail.listener import BadListener, Place
 
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "testserver"})
 ACCESS_LOGS = ("django.server", "uvicorn.access", "hypercorn.access", "daphne.access")
@@ -58,6 +62,7 @@ def settings_problems() -> Iterator[Error]:
     if settings.DEMO:
         yield from _demo_problems(real_hosts)
     yield from _key_problems()
+    yield from mail_problems()
     for name in ACCESS_LOGS:
         if logging.getLogger(name).isEnabledFor(logging.INFO):
             yield Error(
@@ -115,6 +120,87 @@ def _demo_problems(real_hosts: list[str]) -> Iterator[Error]:
             " out.",
             id="E005",
         )
+
+
+def mail_problems() -> Iterator[Error]:
+    """Letters of young people travel in this mail."""
+    encrypted = settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL
+    if settings.EMAIL_BACKEND == SMTP and not encrypted and not _is_near(settings.EMAIL_HOST):
+        yield Error(
+            "EMAIL_URL sends mail to another machine unencrypted. Use smtp+tls:// or smtp+ssl://, or"
+            " a mail server on this machine.",
+            id="E010",
+        )
+    incoming = settings.MAIL_LISTEN or settings.MAIL_FETCH_URL
+    if incoming and not settings.MAIL_REPLY_TO:
+        yield Error("Mail can come in, and MAIL_REPLY_TO does not say at which address.", id="E011")
+    if settings.MAIL_REPLY_TO and not incoming:
+        yield Error(
+            "MAIL_REPLY_TO invites young people to answer by mail, and nothing takes that mail. Set"
+            " MAIL_LISTEN or MAIL_FETCH_URL, or leave MAIL_REPLY_TO out.",
+            id="E011",
+        )
+    for name in ("MAIL_REPLY_TO", "MAIL_FROM"):
+        value = getattr(settings, name)
+        if value and not _is_bare_address(value):
+            yield Error(f"{name} has to be an address alone, such as post@example.org.", id="E011")
+    if len(settings.MAIL_REPLY_TO.rpartition("@")[0]) > 20:
+        yield Error(
+            "The name in MAIL_REPLY_TO has more than 20 characters: with the token that comes after"
+            " it, mail servers would refuse the address.",
+            id="E011",
+        )
+    yield from _listener_problems()
+    yield from _mailbox_problems()
+
+
+def _listener_problems() -> Iterator[Error]:
+    if not settings.MAIL_LISTEN:
+        return
+    try:
+        place = Place.at(settings.MAIL_LISTEN)
+    except BadListener as error:
+        yield Error(str(error), id="E012")
+        return
+    if place.is_public:
+        yield Error(
+            "MAIL_LISTEN would take mail from anybody on the internet. Let a mail server stand in"
+            " front, and name an address that only it can reach.",
+            id="E012",
+        )
+
+
+def _mailbox_problems() -> Iterator[Error]:
+    if not settings.MAIL_FETCH_URL:
+        return
+    if settings.DEMO:
+        yield Error(
+            "DEMO is on, and MAIL_FETCH_URL names a real mailbox. Set DEMO=0, or leave"
+            " MAIL_FETCH_URL out.",
+            id="E005",
+        )
+    try:
+        mailbox = Mailbox.at(settings.MAIL_FETCH_URL)
+    except BadMailbox as error:
+        yield Error(str(error), id="E013")
+        return
+    if not mailbox.is_encrypted and not _is_near(mailbox.host):
+        yield Error(
+            "MAIL_FETCH_URL fetches mail from another machine unencrypted. Use imaps://.", id="E013"
+        )
+
+
+def _is_near(host: str | None) -> bool:
+    return not host or host in LOCAL_HOSTS
+
+
+def _is_bare_address(value: str) -> bool:
+    try:
+        validate_email(value)
+    except ValidationError:
+        # A name without a dot is fine inside one's own walls.
+        return bool(re.fullmatch(r"[A-Za-z0-9._-]+@[A-Za-z0-9.-]+", value))
+    return True
 
 
 def _key_problems() -> Iterator[Error]:

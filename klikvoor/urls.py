@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("mail.urls")),
     path("", include("triage.urls")),
     path("", include("chat.urls")),
     path("roster/", include("roster.urls")),

@@ -184,6 +184,42 @@ def deal(
     return owed
 
 
+# --- Taking turns ---------------------------------------------------------------------------------
+
+
+def claims(turns: Iterable[tuple[Mapping[Party, Number], Party]]) -> dict[Party, Fraction]:
+    """What each party still has coming after these turns: its exact part of them, less its own.
+
+    A turn is who shared in it, by weight, and who took it. Together the claims are nothing.
+    """
+    found: dict[Party, Fraction] = {}
+    for weights, taken in turns:
+        whole = sum(weights.values())
+        for party, weight in weights.items():
+            if weight:
+                found[party] = found.get(party, Fraction(0)) + Fraction(weight) / Fraction(whole)
+        found[taken] = found.get(taken, Fraction(0)) - 1
+    return found
+
+
+def turn(weights: Mapping[Party, Number], behind: Mapping[Party, Fraction]) -> Party:
+    """Say whose turn it is: who would be first to be a whole turn short, of those with a claim.
+
+    `behind` is what `claims` gives. With the same weights every time nobody is ever a whole turn
+    ahead or behind (it is scheduling by earliest deadline), and nothing is lost when they change.
+    Raises ValueError when nobody has a weight.
+    """
+    weights = {party: weight for party, weight in weights.items() if weight > 0}
+    if not weights:
+        raise ValueError("nobody has a weight")
+    whole = Fraction(sum(weights.values()))
+    parts = {party: Fraction(weight) / whole for party, weight in weights.items()}
+    due = {party: behind.get(party, Fraction(0)) + part for party, part in parts.items()}
+    # Somebody who left with a claim can leave the others without any: then it goes on all the same.
+    able = [party for party in parts if due[party] > 0] or list(parts)
+    return min(able, key=lambda party: ((1 - due[party]) / parts[party], party))
+
+
 # --- Coverage ---------------------------------------------------------------------------------------
 
 

@@ -14,10 +14,13 @@ from roster.models import (
     HoursEntry,
     HoursRule,
     LedgerEntry,
+    LetterDuty,
     OpeningLog,
     RosterPeriod,
     RosterRefused,
+    ServiceLine,
     ShareKey,
+    monday_of,
 )
 
 log = logging.getLogger("klikvoor.roster.jobs")
@@ -68,6 +71,13 @@ def _moves(verb: Callable[..., None], now: datetime) -> bool:
             return False
         raise
     return True
+
+
+def deal_letter_duty(now: datetime) -> int:
+    """Deal the weeks of letter duty to come that nobody has yet; return how many."""
+    return sum(
+        LetterDuty.deal(line, monday_of(line.today(now))) for line in ServiceLine.objects.all()
+    )
 
 
 def purge_opening_log(now: datetime) -> int:

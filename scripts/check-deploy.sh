@@ -11,6 +11,6 @@ export KLIKVOOR_ENV_FILE="$directory/klikvoor.env"
 export DEMO=0
 export ORIGINS=https://chat.klikvoor.example
 export DATABASE_URL="sqlite:///$directory/klikvoor.sqlite3"
-export EMAIL_URL=smtp://mail.klikvoor.example:25
+export EMAIL_URL=smtp+tls://mail.klikvoor.example:587
 "$python" manage.py migrate --verbosity 0
 "$python" manage.py check --deploy --fail-level WARNING

@@ -42,10 +42,15 @@ STAFF_PAGES = {
     "people": "/staff/people/",
     "invite": "/staff/people/invite/",
     "audit": "/staff/audit/",
+    "mail": "/staff/mail/",
     "institutions": "/staff/institutions/",
     "institution": "/staff/institutions/new/",
     "sites": "/staff/sites/",
     "site": "/staff/sites/new/",
+    "queue-rules": "/staff/queue/1/",
+    "questions": "/staff/questions/",
+    "questions-version": "/staff/questions/1/versions/1/",
+    "questions-try": "/staff/questions/1/try/",
     "replies": "/desk/replies/",
     "reply": "/desk/replies/new/",
     "today": "/roster/today/",
@@ -109,6 +114,28 @@ async def sign_in(page: Page, name: str, to: str) -> None:
     await page.goto(to)
 
 
+async def take_letter(camera: Camera, device: str, *, dark: bool, tag: str) -> None:
+    """A letter, its code, and coming back with it."""
+    page = await camera.open(device, dark=dark)
+    await page.goto("/")
+    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
+    await page.get_by_label("Je brief").fill("Hoi. Ik weet niet goed waar ik moet beginnen.")
+    await page.get_by_label("Een seintje per e-mail").check()
+    await page.get_by_label("Je e-mailadres").fill("ik@example.org")
+    await camera.take(page, f"letter-write-{tag}")
+    await page.get_by_role("button", name="Verstuur mijn brief").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
+    await camera.take(page, f"letter-{tag}")
+    await page.get_by_role("button", name="Laat mijn code zien").click()
+    await camera.take(page, f"letter-code-{tag}")
+    await page.goto("/")
+    await page.get_by_role("button", name="Wat hebben jullie van mij bewaard?").click()
+    await camera.take(page, f"letter-held-{tag}")
+    await page.goto("/terug/")
+    await camera.take(page, f"come-back-{tag}")
+
+
 async def choose(page: Page, answer: str) -> None:
     await page.get_by_role("radio", name=answer, exact=True).check()
     await page.get_by_role("button", name="Verder").click()
@@ -143,10 +170,18 @@ async def photograph(camera: Camera, server: Server, device: str, dark: bool) ->
     await expect(page.get_by_role("heading", name="Goed dat je het zegt.")).to_be_visible()
     await camera.take(page, f"danger-{tag}")
     await choose(page, "Best zwaar")
-    await expect(page.get_by_role("heading", name="Nog twee dingen")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Wil je alvast iets schrijven?")).to_be_visible()
     await page.get_by_label("Wil je alvast iets schrijven?").fill("Er is veel ruzie thuis.")
     await camera.take(page, f"own-words-{tag}")
-    await page.get_by_role("button", name=re.compile("Verder|Naar de chat|Start")).last.click()
+    await page.get_by_role("button", name="Verder").click()
+    await expect(page.get_by_role("heading", name="Hoe oud ben je?")).to_be_visible()
+    await camera.take(page, f"age-{tag}")
+    await choose(page, "12, 13 of 14")
+    await page.get_by_role("combobox", name="Waar woon je?").fill("heer")
+    await expect(page.get_by_role("option").first).to_be_visible()
+    await camera.take(page, f"place-{tag}")
+    await page.get_by_role("option", name="Heerlen", exact=True).click()
+    await page.get_by_role("button", name="Naar de chat", exact=True).click()
     await expect(page.get_by_role("heading", name="Je wacht op")).to_be_visible()
     await page.wait_for_timeout(1000)
     await camera.take(page, f"waiting-{tag}", whole=False)
@@ -179,6 +214,8 @@ async def photograph(camera: Camera, server: Server, device: str, dark: bool) ->
     await page.get_by_role("button", name="Verstuur").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Dank je wel")
     await camera.take(page, f"thanks-{tag}")
+
+    await take_letter(camera, device, dark=dark, tag=tag)
 
     second = await camera.open(device, dark=dark)
     await join_queue(second)

@@ -18,8 +18,13 @@ from pathlib import Path
 import django
 import pytest
 import pytest_asyncio
+from hypothesis import settings as property_settings
 
 from tests import services
+
+# How long an example takes says how busy the machine is, not whether it is right.
+property_settings.register_profile("klikvoor", deadline=None)
+property_settings.load_profile("klikvoor")
 
 TEST_DATABASE = os.environ.get("TEST_DATABASE", "sqlite")
 DIRECTORY = Path(tempfile.mkdtemp(prefix="klikvoor-test-"))
@@ -66,7 +71,7 @@ atexit.register(_clean_up)
 _arrange_environment()
 django.setup()  # the people below are made of models
 
-pytest_plugins = ["tests.people", "tests.servers"]
+pytest_plugins = ["tests.people", "tests.servers", "tests.postbox"]
 
 
 def pytest_report_header() -> str:

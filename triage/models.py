@@ -1,6 +1,7 @@
 """The questions before a chat, and the answers of a visit until its chat begins."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -10,15 +11,26 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from chat.models import Conversation, Visitor
-from institutions.models import Brand
+from institutions.models import Brand, User
 from institutions.sealing import DataKey
 from roster.models import ServiceLine
 from triage import rules
+from triage.drafts import QuestionnaireDraft, QuestionnaireExample
+from triage.told import tell
+
+__all__ = [
+    "Decision",
+    "Intake",
+    "Questionnaire",
+    "QuestionnaireDraft",
+    "QuestionnaireExample",
+    "Stale",
+    "default_data",
+    "forget_old",
+]
 
 DIRECTORY = Path(__file__).parent / "questionnaires"
 DEFAULT = "jongeren"
-# Workers read reasons and answers in the language of the service.
-DESK_LANGUAGE = "nl"
 # Answers of somebody who never came to chatting are gone after this.
 KEPT = timedelta(hours=24)
 
@@ -40,6 +52,9 @@ class Questionnaire(models.Model):
     version = models.PositiveIntegerField()
     data = models.JSONField()
     published_at = models.DateTimeField(default=timezone.now)
+    published_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", help_text="NULL: set up."
+    )
 
     class Meta:
         ordering = ["brand", "-version"]
@@ -53,7 +68,7 @@ class Questionnaire(models.Model):
         return f"{self.brand} {self.version}"
 
     @classmethod
-    def publish(cls, brand: Brand, data: dict[str, Any]) -> "Questionnaire":
+    def publish(cls, brand: Brand, data: dict[str, Any], by: User | None = None) -> "Questionnaire":
         """Make this the questionnaire of new visits. Publishing the same twice changes nothing."""
         rules.check(data)
         with transaction.atomic():
@@ -62,7 +77,7 @@ class Questionnaire(models.Model):
             if current and current.data == data:
                 return current
             version = current.version + 1 if current else 1
-            return cls.objects.create(brand=brand, version=version, data=data)
+            return cls.objects.create(brand=brand, version=version, data=data, published_by=by)
 
     @classmethod
     def publish_default(cls, brand: Brand) -> "Questionnaire":
@@ -87,6 +102,7 @@ class Intake(models.Model):
 
     visitor = models.OneToOneField(Visitor, on_delete=models.CASCADE, related_name="intake")
     questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    is_letter = models.BooleanField(default=False, help_text="Leads to a letter, not to a chat.")
     step = models.PositiveSmallIntegerField(default=0, help_text="Beyond the last: all asked.")
     sealing_key = models.CharField(max_length=16, db_index=True)
     wrapped = models.BinaryField()
@@ -100,7 +116,7 @@ class Intake(models.Model):
         return f"intake of {self.visitor}"
 
     @classmethod
-    def begin(cls, visitor: Visitor) -> "Intake":
+    def begin(cls, visitor: Visitor, *, is_letter: bool = False) -> "Intake":
         """Return the visit's intake; a double click gets the same one."""
         data_key = DataKey.new()
         name, wrapped = data_key.wrap()
@@ -108,6 +124,7 @@ class Intake(models.Model):
             visitor=visitor,
             defaults={
                 "questionnaire": Questionnaire.current(visitor.brand),
+                "is_letter": is_letter,
                 "sealing_key": name,
                 "wrapped": wrapped,
                 "sealed_answers": data_key.seal("{}", visitor.pk, "intake"),
@@ -119,16 +136,16 @@ class Intake(models.Model):
     def is_done(self) -> bool:
         return self.step >= len(self.questionnaire.steps)
 
-    def answers(self) -> dict[str, str]:
-        """Code of the question: code of the option, or own words."""
+    def answers(self) -> dict[str, rules.Answer]:
+        """Code of the question: code of the option, of several options, or own words."""
         data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
-        answers: dict[str, str] = json.loads(
+        answers: dict[str, rules.Answer] = json.loads(
             data_key.unseal(self.sealed_answers, self.visitor_id, "intake")
         )
         return answers
 
     def assess(self) -> rules.Assessment:
-        return rules.assess(self.questionnaire.data, self.answers(), DESK_LANGUAGE)
+        return rules.assess(self.questionnaire.data, self.answers())
 
     def danger(self, before: int | None = None) -> bool:
         """Do the answers point to danger? With `before`: did those to the earlier steps?"""
@@ -137,9 +154,9 @@ class Intake(models.Model):
             for step in self.questionnaire.steps[max(before, 0) :]:
                 for question in step["questions"]:
                     answers.pop(question["code"], None)
-        return rules.assess(self.questionnaire.data, answers, DESK_LANGUAGE).danger
+        return rules.assess(self.questionnaire.data, answers).danger
 
-    def answer(self, step: int, given: dict[str, str]) -> None:
+    def answer(self, step: int, given: rules.Answers) -> None:
         """Keep the answers of one step (without answers: skip it) and go to the next.
 
         The same answers to the step before are a double click and change nothing.
@@ -148,7 +165,7 @@ class Intake(models.Model):
             now = self._locked()
             answers = now.answers()
             codes = [question["code"] for question in now.questionnaire.steps[step]["questions"]]
-            if step == now.step - 1 and given == {
+            if step == now.step - 1 and dict(given) == {
                 code: answers[code] for code in codes if code in answers
             }:
                 return
@@ -156,51 +173,68 @@ class Intake(models.Model):
                 raise Stale
             for code in codes:
                 answers.pop(code, None)
-            now._save(step + 1, answers | given)
+            now._save(step + 1, answers | dict(given))
 
-    def back(self, step: int) -> None:
+    def back(self, step: int, given: rules.Answers | None = None) -> None:
+        """To the step before. What is filled in here is kept; without anything filled in, what was."""
         with transaction.atomic():
             now = self._locked()
             if step != now.step:
                 raise Stale
-            now._save(max(0, step - 1), now.answers())
+            now._save(max(0, step - 1), now.answers() | dict(given or {}))
 
-    def skip_rest(self) -> None:
+    def skip_rest(self, step: int | None = None, given: rules.Answers | None = None) -> None:
+        """To the end. What is filled in at this step is kept."""
         with transaction.atomic():
             now = self._locked()
-            now._save(len(now.questionnaire.steps), now.answers())
+            more = dict(given or {}) if step == now.step else {}
+            now._save(len(now.questionnaire.steps), now.answers() | more)
+
+    def choose(self, *, is_letter: bool) -> None:
+        """To a letter instead of a chat, or the other way round; the answers stay."""
+        Intake.objects.filter(pk=self.pk).update(is_letter=is_letter)
 
     def start_conversation(self, line: ServiceLine) -> Conversation:
         """Hand answers, urgency and reasons over to chat, and forget them here.
 
         The caller asked whether the chat is open.
         """
+        return self._start(Conversation.start, line)
+
+    def start_letter(
+        self, line: ServiceLine, *, text: str, client_id: str, answer_by: str, address: str
+    ) -> Conversation:
+        """The same for a letter with these first words, which needs no open chat."""
+        return self._start(
+            Conversation.start_letter,
+            line,
+            text=text,
+            client_id=client_id,
+            answer_by=answer_by,
+            address=address,
+        )
+
+    def _start(
+        self, start: Callable[..., Conversation], line: ServiceLine, **more: Any
+    ) -> Conversation:
         with transaction.atomic():
             now = self._locked()
             assessment = now.assess()
-            summary = {"reasons": assessment.reasons, "answers": now.summary()}
-            conversation = Conversation.start(
+            told = tell(
+                now.questionnaire.data, now.questionnaire.version, now.answers(), assessment
+            )
+            conversation = start(
                 visitor=now.visitor,
                 line=line,
                 urgency=assessment.urgency,
-                intake=json.dumps(summary, ensure_ascii=False),
+                danger=assessment.danger,
+                intake=told.as_json(),
+                **told.codes(),
+                **more,
             )
+            Decision.keep(conversation, now.questionnaire, assessment)
             now.delete()
         return conversation
-
-    def summary(self) -> list[dict[str, str]]:
-        """What was answered, in sentences for the worker."""
-        answers = self.answers()
-        lines = []
-        for question in rules.questions(self.questionnaire.data):
-            given = answers.get(question["code"])
-            if given is None:
-                continue
-            for option in question.get("options", ()):
-                if option["code"] == given:
-                    given = option["text"][DESK_LANGUAGE]
-            lines.append({"question": question["text"][DESK_LANGUAGE], "answer": given})
-        return lines
 
     def _locked(self) -> "Intake":
         """The row as it is now, held until the transaction ends: two tabs come one by one."""
@@ -213,11 +247,54 @@ class Intake(models.Model):
         except Intake.DoesNotExist:
             raise Stale from None
 
-    def _save(self, step: int, answers: dict[str, str]) -> None:
+    def _save(self, step: int, answers: dict[str, rules.Answer]) -> None:
         data_key = DataKey.unwrap(self.sealing_key, self.wrapped)
         self.step = step
         self.sealed_answers = data_key.seal(json.dumps(answers), self.visitor_id, "intake")
         self.save(update_fields=["step", "sealed_answers"])
+
+
+class Decision(models.Model):
+    """How urgent a conversation was at its start, and by which rules of which version. No words: those
+    are sealed in the conversation."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, related_name="decision"
+    )
+    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
+    urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
+    danger = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
+    at = models.DateTimeField(default=timezone.now)
+
+    # Codes only: it stays for the figures when the words are erased.
+    goes_with_words = False
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.urgency}"
+
+    @classmethod
+    def keep(
+        cls,
+        conversation: Conversation,
+        questionnaire: Questionnaire,
+        assessment: rules.Assessment,
+    ) -> None:
+        """Store it once; who gets a live conversation back has its decision already."""
+        cls.objects.get_or_create(
+            conversation=conversation,
+            defaults={
+                "questionnaire": questionnaire,
+                "rules_version": rules.VERSION,
+                "urgency": assessment.urgency,
+                "danger": assessment.danger,
+                "reasons": list(assessment.holding),
+            },
+        )
 
 
 def forget_old(now: datetime) -> int:

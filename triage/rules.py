@@ -1,71 +1,125 @@
 """How urgent is it? Answers in, urgency and reasons out; reads nothing and remembers nothing.
 
-The rules are data of the questionnaire. A rule holds when each answer that it names weighs at least
-so much, and can only raise the urgency. So a heavier answer never lowers it, and neither does
-anything that somebody writes: phrases in their own words can only raise it as well.
+The rules are data of the questionnaire. A rule holds when everything holds that it asks of the
+answers, and can only raise the urgency. So a heavier answer never lowers it, and neither does
+anything that somebody writes: word lists on their own words can only raise it as well.
+
+Answers: code of the question → code of the option; a list of codes where several may be chosen; own
+words; a municipality. A rule asks `at_least` (the weight of an answer: of the heaviest one, where
+several may be chosen), `chosen` (one of these answers) or `count` (so many answers that weigh
+something); all that it names must hold.
 """
 
-import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# From light to heavy; the codes of chat.models.Conversation.Urgency.
-LEVELS = ("normal", "soon", "now")
+from triage.checking import LEVELS, Problem, Unsound, check
+from triage.words import Text, found_in
 
-# "Ik denk niet aan zelfmoord": a denial right before the phrase, with nothing between them but these
-# small words. Not further: "ik weet niet of ik nog wil leven" denies nothing.
-DENIALS = ("niet", "geen", "nooit", "not", "no", "never", "don't", "dont", "didn't", "didnt")
-BETWEEN = (
-    *("aan", "echt", "over", "van", "de", "het", "een", "plannen", "gedachten", "voor", "om", "te"),
-    *("about", "of", "any", "a", "the", "to", "really", "thoughts", "thinking", "plans"),
-)
-DENIED = re.compile(
-    rf"(?:^|[^\w'])(?:{'|'.join(map(re.escape, DENIALS))})(?: (?:{'|'.join(BETWEEN)}))*$"
-)
+__all__ = ["LEVELS", "Answers", "Assessment", "Problem", "Reason", "Unsound", "assess", "check"]
+
+# The rules themselves have the version of their questionnaire; this is how they are read.
+VERSION = 2
+
+Answer = str | list[str]
+Answers = Mapping[str, Answer]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why: `code` is the place of the rule in the data ("rules.3", "words.0"), `text` the sentence for
+    the worker in each language, `found` the words that were found, as they were written."""
+
+    code: str
+    text: Mapping[str, str]
+    urgency: str
+    danger: bool = False
+    found: tuple[str, ...] = ()
+
+    def sentences(self) -> dict[str, str]:
+        """The sentence in each language, with the words that were found: only for sealed places."""
+        quoted = ", ".join(f"“{word}”" for word in self.found)
+        return {
+            language: f"{sentence}: {quoted}" if quoted else sentence
+            for language, sentence in self.text.items()
+        }
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """`reasons` are sentences for the worker; `danger`: show the help lines at once."""
+    """`reasons`, the heaviest first; `danger`: show the help lines at once. `holding` are the codes
+    of everything that held, also of what a stronger reason says as well."""
 
     urgency: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     danger: bool
+    holding: tuple[str, ...] = ()
 
 
-def assess(data: Mapping[str, Any], answers: Mapping[str, str], language: str = "nl") -> Assessment:
-    """Weigh answers (code of the question: code of the option, or own words) by the data's rules."""
+def assess(
+    data: Mapping[str, Any], answers: Answers, texts: Mapping[str, Text] | None = None
+) -> Assessment:
+    """Weigh answers by the data's rules. Who asks twice may give the answers as `texts_of` has them."""
     weights = weigh(data, answers)
     holding = [
-        rule
-        for rule in data["rules"]
-        if all(weights.get(code, 0) >= least for code, least in rule["at_least"].items())
+        (f"rules.{number}", rule)
+        for number, rule in enumerate(data["rules"])
+        if holds(rule, answers, weights)
     ]
-    written = [
-        group
-        for group in data["words"]
-        if says(answers.get(group["question"], ""), group["phrases"])
-    ]
-    found = holding + written
-    heaviest = max((LEVELS.index(rule["urgency"]) for rule in found), default=0)
+    written = []
+    texts = texts_of(answers) if texts is None else texts
+    for number, group in enumerate(data["words"]):
+        text = texts.get(group["question"])
+        if text and (found := found_in(text, group["phrases"], group.get("except", ()))):
+            written.append(reason_of(f"words.{number}", group, found))
     # "Not sure whether safe" holds as well wherever "not safe" does: the worker reads the stronger.
-    said = [rule for rule in holding if not any(_outdoes(other, rule) for other in holding)]
-    said = (said or holding) + written
-    # The heaviest reason first, and each sentence once.
-    said.sort(key=lambda rule: -LEVELS.index(rule["urgency"]))
-    reasons = dict.fromkeys(rule["reason"][language] for rule in said)
+    said = [
+        reason_of(code, rule)
+        for code, rule in holding
+        if not any(_outdoes(other, rule) for _code, other in holding)
+    ]
+    said += written
+    found_rules = [reason_of(code, rule) for code, rule in holding] + written
+    heaviest = max((LEVELS.index(one.urgency) for one in found_rules), default=0)
+    said.sort(key=lambda one: -LEVELS.index(one.urgency))
+    # Each sentence once.
+    said = list({str(one.text): one for one in reversed(said)}.values())[::-1]
     return Assessment(
         urgency=LEVELS[heaviest],
-        reasons=tuple(reasons),
-        danger=any(rule.get("danger", False) for rule in found),
+        reasons=tuple(said),
+        danger=any(one.danger for one in found_rules),
+        holding=tuple(one.code for one in found_rules),
+    )
+
+
+def texts_of(answers: Answers) -> dict[str, Text]:
+    return {code: Text(text) for code, text in answers.items() if isinstance(text, str)}
+
+
+def reason_of(code: str, rule: Mapping[str, Any], found: Sequence[str] = ()) -> Reason:
+    return Reason(code, rule["reason"], rule["urgency"], rule.get("danger", False), tuple(found))
+
+
+def holds(rule: Mapping[str, Any], answers: Answers, weights: Mapping[str, list[int]]) -> bool:
+    """Does everything hold that this condition asks?"""
+    return (
+        all(max(weights.get(code, [0])) >= n for code, n in rule.get("at_least", {}).items())
+        and all(
+            not set(wanted).isdisjoint(several(answers.get(code)))
+            for code, wanted in rule.get("chosen", {}).items()
+        )
+        and all(
+            sum(map(bool, weights.get(code, ()))) >= n for code, n in rule.get("count", {}).items()
+        )
     )
 
 
 def _outdoes(rule: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Does `rule` say more about the same: all of `other` and more, or heavier answers to the
-    questions that they share, without being less urgent?"""
+    questions that they share, without being less urgent? Only for rules on weights alone."""
+    if any(one.get(name) for one in (rule, other) for name in ("chosen", "count")):
+        return False
     least, others = rule["at_least"], other["at_least"]
     shared = [(least[code], others[code]) for code in others if code in least]
     return (
@@ -77,82 +131,43 @@ def _outdoes(rule: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
-def weigh(data: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str, int]:
-    """Return the weight of each chosen option; what was not answered weighs nothing."""
+def weigh(data: Mapping[str, Any], answers: Answers) -> dict[str, list[int]]:
+    """Return the weights of the chosen options of each question; what was not answered is not there."""
     weights = {}
     for question in questions(data):
-        for option in question.get("options", ()):
-            if answers.get(question["code"]) == option["code"]:
-                weights[question["code"]] = option.get("weight", 0)
+        chosen = set(several(answers.get(question["code"])))
+        found = [
+            option.get("weight", 0)
+            for option in question.get("options", ())
+            if option["code"] in chosen
+        ]
+        if found:
+            weights[question["code"]] = found
     return weights
+
+
+def several(answer: Answer | None) -> list[str]:
+    """The chosen codes, also where only one may be chosen."""
+    if answer is None:
+        return []
+    return [answer] if isinstance(answer, str) else answer
 
 
 def questions(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [question for step in data["steps"] for question in step["questions"]]
 
 
-def says(text: str, phrases: list[str]) -> bool:
-    """Does the text hold one of the phrases, at the beginning of a word and not denied?
-
-    A phrase that ends in * goes on: "snij*" also finds "snijden".
-    """
-    text = plain(text)
-    return any(
-        not DENIED.search(text[: match.start()].rstrip(" "))
-        for phrase in phrases
-        for match in pattern(phrase).finditer(text)
-    )
+def of_kind(data: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """The first question of this kind."""
+    return next((one for one in questions(data) if one["kind"] == kind), None)
 
 
-def pattern(phrase: str) -> re.Pattern[str]:
-    words = re.escape(plain(phrase.removesuffix("*")))
-    return re.compile(rf"(?<!\w){words}" + ("" if phrase.endswith("*") else r"(?!\w)"))
-
-
-def plain(text: str) -> str:
-    """Lower case, no accents, single spaces; apostrophes of all kinds become one."""
-    text = unicodedata.normalize("NFKD", text.lower()).replace("\u2019", "'").replace("\u2018", "'")
-    text = "".join(letter for letter in text if not unicodedata.combining(letter))
-    return " ".join(text.split())
-
-
-def check(data: Mapping[str, Any], languages: tuple[str, ...] = ("nl", "en")) -> None:
-    """Raise ValueError with what is wrong, if this cannot be a questionnaire."""
-
-    def texts(where: str, value: Any) -> None:
-        if not isinstance(value, dict) or not all(value.get(code) for code in languages):
-            raise ValueError(f"{where}: a text is missing in one of {languages}")
-
-    kinds = {"choice", "scale", "text"}
-    known: dict[str, set[int]] = {}
-    for number, step in enumerate(data["steps"], start=1):
-        if not step["questions"]:
-            raise ValueError(f"step {number} is empty")
-        for question in step["questions"]:
-            code = question["code"]
-            if code in known or question["kind"] not in kinds:
-                raise ValueError(f"{code}: used twice, or of an unknown kind")
-            texts(code, question["text"])
-            if "help" in question:
-                texts(code, question["help"])
-            options = question.get("options", [])
-            if (question["kind"] == "text") != (not options):
-                raise ValueError(f"{code}: a choice needs options, and own words have none")
-            if len({option["code"] for option in options}) != len(options):
-                raise ValueError(f"{code}: an option is there twice")
-            for option in options:
-                texts(f"{code} {option['code']}", option["text"])
-            known[code] = {option.get("weight", 0) for option in options}
-    for rule in data["rules"]:
-        texts("rule", rule["reason"])
-        if rule["urgency"] not in LEVELS or not rule["at_least"]:
-            raise ValueError(f"rule {rule['at_least']}: no condition or no known urgency")
-        for code, least in rule["at_least"].items():
-            if least <= 0 or not any(weight >= least for weight in known.get(code, ())):
-                raise ValueError(f"rule {rule['at_least']}: {code} never gets there")
-    for group in data["words"]:
-        texts("words", group["reason"])
-        if group["urgency"] not in LEVELS or not group["phrases"]:
-            raise ValueError("words: no phrase or no known urgency")
-        if known.get(group["question"]) != set():
-            raise ValueError(f"words: {group['question']} is no question for own words")
+def wishes(data: Mapping[str, Any], answers: Answers) -> list[str]:
+    """The codes of what the worker should be able to, by the data's routing; each once, in order."""
+    weights = weigh(data, answers)
+    found = [
+        one["wish"]
+        for one in data.get("routing", {}).get("wishes", ())
+        if holds(one, answers, weights)
+    ]
+    return list(dict.fromkeys(found))

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from institutions.access import Staff, platform_required
 from institutions.models import AuditEvent, Brand
 from roster.models import ServiceLine
+from triage.models import DEFAULT, Questionnaire, default_data
 
 HOST = RegexValidator(
     r"(?i)^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
@@ -55,23 +56,59 @@ class SiteForm(forms.ModelForm):
         help_text=gettext_lazy("Sites met dezelfde chat delen de wachtrij en het rooster."),
     )
 
+    questions = forms.ChoiceField(
+        label=gettext_lazy("Vragen vooraf"),
+        choices=[
+            ("jongeren", gettext_lazy("voor jongeren")),
+            ("ouders", gettext_lazy("voor ouders, over een kind")),
+        ],
+        required=False,
+        help_text=gettext_lazy("Om mee te beginnen. Daarna verander je ze zoals je wilt."),
+    )
+
     class Meta:
         model = Brand
-        fields = ("name", "host", "neutral_title", "welcome", "accent", "exit_url", "is_default")
+        fields = (
+            "name",
+            "host",
+            "neutral_title",
+            "welcome",
+            "accent",
+            "exit_url",
+            "mail_sender",
+            "mail_subject",
+            "institution",
+            "is_default",
+        )
         labels = {
             "name": gettext_lazy("Naam"),
             "neutral_title": gettext_lazy("Naam van het tabblad"),
             "welcome": gettext_lazy("Eerste zin"),
+            "mail_sender": gettext_lazy("Afzender van mail aan jongeren"),
+            "mail_subject": gettext_lazy("Onderwerp van mail aan jongeren"),
+            "institution": gettext_lazy("Instelling die de vragen bijhoudt"),
             "is_default": gettext_lazy("Ook voor adressen die bij geen site horen"),
         }
         help_texts = {
             "neutral_title": gettext_lazy("Wie meekijkt mag niet zien wat voor pagina dit is."),
+            "mail_sender": gettext_lazy(
+                "Een neutrale naam. Leeg: de naam van het tabblad. Het adres staat in de inrichting van de server."
+            ),
+            "mail_subject": gettext_lazy(
+                "Wie de mail in een lijst ziet staan, mag niet zien waar het over gaat. Leeg: ‘Er staat een bericht voor je klaar’."
+            ),
+            "institution": gettext_lazy(
+                "Haar coördinatoren mogen dan de vragen vooraf van deze site veranderen. Die van het "
+                "platform mogen dat altijd."
+            ),
             "is_default": "",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["institution"].empty_label = _("alleen het platform")  # type: ignore[attr-defined]
         if self.instance.pk:
+            del self.fields["questions"]  # the site has its own by now
             self.fields["line"].initial = self.instance.lines.first()
 
     def clean_host(self) -> str:
@@ -92,6 +129,9 @@ class SiteForm(forms.ModelForm):
             if line is None:
                 line = ServiceLine.objects.create(name=self._free_name(brand.name))
             brand.lines.set([line])
+            if "questions" in self.cleaned_data:
+                begin_with = default_data(self.cleaned_data["questions"] or DEFAULT)
+                Questionnaire.publish(brand, begin_with)
         return brand
 
     def _free_name(self, name: str) -> str:
@@ -114,7 +154,7 @@ def sites(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @platform_required
 def site(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """Add a site, or change one. A new one asks the default questions."""
+    """Add a site, or change one. A new one begins with questions that come along."""
     staff: Staff = request.staff  # type: ignore[attr-defined]
     known = get_object_or_404(Brand, pk=pk) if pk is not None else None
     form = SiteForm(request.POST or None, instance=known)

@@ -6,107 +6,41 @@ Nothing here needs JavaScript.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_safe
 
-from chat import queue, visit_page
+from chat import visit_page
 from chat.models import Conversation, Refused, Visitor
 from chat.reading import read_messages
-from chat.visits import (
-    drop_visit_cookie,
-    post_as_visitor,
-    same_origin,
-    set_visit_cookie,
-    visitor_of,
-)
-from institutions.models import Brand, Institution
-from roster.models import ServiceLine
-from roster.opening import Opening
-from triage import colours
-from triage.forms import FeedbackForm, LanguageForm, PostForm, StepForm, StepNumberForm
+from chat.visits import drop_visit_cookie, post_as_visitor, same_origin, set_visit_cookie
+from institutions.models import Brand
+from institutions.places import Found, municipalities, name_of, places, postcodes
+from triage import colours, letter_actions, letter_page, rules
+from triage.forms import FeedbackForm, LanguageForm, Place, PostForm, StepForm, StepNumberForm
 from triage.models import Intake, Stale
+from triage.told import UNSAID
+from triage.visiting import (
+    ADDRESS,
+    BEGUN,
+    TEXTS,
+    Refusal,
+    Visit,
+    go_on,
+    language_of,
+    page,
+    retention_days,
+    visit_of,
+)
 
-ADDRESS = "/"
-# Where the first answer with a cookie leads; tells whether the browser kept it.
-BEGUN = "/?start=1"
 # The exit of pages that belong to no brand is in templates/visit.html.
 CLEAR_SITE_DATA = '"cache", "cookies", "storage"'
-
-TEXTS = {
-    "unknown": _("Dat begreep de site niet. Er is niets veranderd."),
-    "no_visit": _("Je bezoek is voorbij. Je kunt gewoon opnieuw beginnen."),
-    "no_cookie": _(
-        "Je browser onthoudt deze site niet. Daardoor kunnen we het gesprek niet bij je houden. "
-        "Zet cookies aan, of gebruik een andere browser."
-    ),
-    "stale": _("Je was al verder dan de pagina die je zag. Dit is waar je nu bent."),
-    "ended": _("Dit gesprek is al afgelopen."),
-    "still_busy": _("Je gesprek loopt nog. Stop het eerst als je opnieuw wilt beginnen."),
-}
-
-
-class Refusal(Exception):
-    """Show the page as it is now, with this text. `context` is for what somebody had typed."""
-
-    def __init__(self, text: object, status: int = 409, **context: Any) -> None:
-        super().__init__()
-        self.text = text
-        self.status = status
-        self.context = context
-
-
-@dataclass
-class Visit:
-    """What one request knows about the visit that it belongs to."""
-
-    request: HttpRequest
-    brand: Brand
-    visitor: Visitor | None
-    now: datetime
-
-    @cached_property
-    def line(self) -> ServiceLine | None:
-        return self.brand.lines.first()
-
-    @cached_property
-    def opening(self) -> Opening | None:
-        """None when this brand has no chat at all."""
-        return queue.opening_of(self.line, self.now) if self.line else None
-
-    @cached_property
-    def conversation(self) -> Conversation | None:
-        return self.visitor.conversation() if self.visitor else None
-
-    @property
-    def live(self) -> Conversation | None:
-        one = self.conversation
-        return one if one is not None and one.status in Conversation.LIVE else None
-
-    @property
-    def intake(self) -> Intake | None:
-        return Intake.objects.filter(visitor=self.visitor).first() if self.visitor else None
-
-    def needs_visitor(self) -> Visitor:
-        if self.visitor is None:
-            raise Refusal(TEXTS["no_visit"])
-        return self.visitor
-
-    def needs_intake(self) -> Intake:
-        self.needs_visitor()
-        intake = self.intake
-        if intake is None:
-            raise Refusal(TEXTS["stale"])
-        return intake
 
 
 @same_origin
@@ -140,42 +74,24 @@ def brand_css(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def visit_of(request: HttpRequest) -> Visit:
-    brand = Brand.objects.for_host(request.get_host())
-    if brand is None:
-        raise Http404
-    visitor = visitor_of(request)
-    if visitor is not None and visitor.brand_id != brand.pk:
-        brand = visitor.brand
-    return Visit(request, brand, visitor, timezone.now())
-
-
-def language_of(visitor: Visitor | None) -> str:
-    return visitor.language if visitor else settings.LANGUAGE_CODE
-
-
-def retention_days() -> int:
-    """Return how long a text may be kept at most: before a chat nobody knows whose it will be."""
-    longest = Institution.objects.filter(is_active=True).aggregate(Max("retention_days"))
-    return longest["retention_days__max"] or 30
+@gzip_page
+@require_safe
+def places_json(request: HttpRequest) -> HttpResponse:
+    """Names and postcodes of the whole country, for the field that searches in them as one types."""
+    data = {
+        "municipalities": municipalities(),
+        "names": [[name, code] for name, codes in places() for code in codes],
+        # Those that lead to one; for the others the page asks which it is.
+        "postcodes": [
+            [first, last, codes[0]] for first, last, codes in postcodes() if len(codes) == 1
+        ],
+    }
+    response = JsonResponse(data, json_dumps_params={"separators": (",", ":")})
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 # --- Show: where is this visit? -----------------------------------------------------------------
-
-
-def page(here: Visit, template: str, status: int = 200, **context: Any) -> HttpResponse:
-    context |= {
-        "visitor": here.visitor,
-        "brand": here.brand,
-        "languages": settings.LANGUAGES,
-        "visit_language": translation.get_language(),
-    }
-    response = render(here.request, template, context, status=status)
-    # Also when something in front of us has other ideas: nothing of a visit stays in a cache.
-    response["Cache-Control"] = "no-store"
-    if here.visitor is None and settings.VISIT_COOKIE_NAME in here.request.COOKIES:
-        drop_visit_cookie(response)
-    return response
 
 
 def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
@@ -185,12 +101,15 @@ def show(here: Visit, status: int = 200, **context: Any) -> HttpResponse:
     if intake := here.intake:
         return show_intake(here, intake, status, **context)
     if here.conversation:
+        if here.conversation.kind == Conversation.Kind.LETTER:
+            return letter_page.show_letter(here, here.conversation, status, **context)
         return show_ended(here, here.conversation, status, **context)
     return page(
         here,
         "triage/welcome.html",
         status,
         opening=here.opening,
+        has_letters=here.line is not None,
         days=retention_days(),
         **context,
     )
@@ -200,26 +119,15 @@ def show_intake(
     here: Visit, intake: Intake, status: int, form: StepForm | None = None, **context: Any
 ) -> HttpResponse:
     context["danger"] = intake.danger()
+    context["is_letter"] = intake.is_letter
+    if intake.is_done and intake.is_letter:
+        return letter_page.show_write(here, status, opening=here.opening, **context)
     if intake.is_done:
         return page(here, "triage/not_open.html", status, opening=here.opening, **context)
-    language = str(translation.get_language())
     step = intake.questionnaire.steps[intake.step]
     answers = intake.answers()
-    questions = [
-        {
-            "code": question["code"],
-            "kind": question["kind"],
-            "text": question["text"][language],
-            "help": question.get("help", {}).get(language, ""),
-            "given": given(form, question["code"], answers),
-            "errors": form.errors.get(question["code"], []) if form else [],
-            "options": [
-                {"code": option["code"], "text": option["text"][language]}
-                for option in question.get("options", ())
-            ],
-        }
-        for question in step["questions"]
-    ]
+    language = str(translation.get_language())
+    questions = [shown(question, language, form, answers) for question in step["questions"]]
     return page(
         here,
         "triage/question.html",
@@ -228,6 +136,7 @@ def show_intake(
         is_new_danger=context["danger"] and not intake.danger(before=intake.step - 1),
         questions=questions,
         errors=form.non_field_errors() if form else [],
+        has_place=any(question["kind"] == "place" for question in questions),
         step=intake.step,
         number=intake.step + 1,
         count=len(intake.questionnaire.steps),
@@ -236,9 +145,57 @@ def show_intake(
     )
 
 
-def given(form: StepForm | None, code: str, answers: dict[str, str]) -> str:
-    """What somebody just sent, right or wrong; else what they answered before."""
-    return str(form.data.get(code, "")) if form else answers.get(code, "")
+def shown(
+    question: dict[str, Any], language: str, form: StepForm | None, answers: rules.Answers
+) -> dict[str, Any]:
+    """A question with what somebody just sent, right or wrong; else with what they answered before."""
+    code = question["code"]
+    given = form.given(code) if form else answers.get(code, "")
+    question = {
+        "code": code,
+        "kind": question["kind"],
+        "text": question["text"][language],
+        "help": question.get("help", {}).get(language, ""),
+        "given": given,
+        "errors": form.errors.get(code, []) if form else [],
+        "options": [
+            {
+                "code": option["code"],
+                "text": option["text"][language],
+                "is_chosen": option["code"] in rules.several(given),
+            }
+            for option in question.get("options", ())
+        ]
+        if "options" in question
+        else [],
+    }
+    if question["kind"] == "place":
+        question |= place(code, form, given)
+    return question
+
+
+def place(code: str, form: StepForm | None, given: Any) -> dict[str, Any]:
+    """What the question for a place shows: what was typed, and what that may be."""
+    if form is None:
+        chosen = str(given)
+        name = name_of(chosen) if chosen and chosen != UNSAID else ""
+        return {"typed": name, "seen": name, "chosen": chosen, "found": []}
+    choice, typed, _seen = given
+    field = form.fields[code]
+    found = field.choices if isinstance(field, Place) else []
+    return {"typed": typed, "seen": typed, "chosen": choice, "found": labelled(found)}
+
+
+def labelled(found: list[Found]) -> list[dict[str, str]]:
+    """Places with the municipality that they are in."""
+    texts = []
+    for one in found:
+        text = name_of(one.code)
+        if one.name:
+            named = _("%(place)s (gemeente %(municipality)s)")
+            text = named % {"place": one.name, "municipality": text}
+        texts.append({"code": one.code, "text": text})
+    return texts
 
 
 def show_conversation(
@@ -252,6 +209,7 @@ def show_conversation(
         if name in context
     }
     context |= visit_page.context(conversation, here.now, **shown)
+    context["has_letter"] = here.letter is not None
     return page(here, "chat/visit_conversation.html", status, **context)
 
 
@@ -259,6 +217,7 @@ def show_ended(
     here: Visit, conversation: Conversation, status: int, **context: Any
 ) -> HttpResponse:
     """After a chat: how was it? After the queue: why it stopped."""
+    context["letter"] = here.letter
     if conversation.status == Conversation.Status.ABANDONED:
         change = conversation.changes.last()
         reason = change.reason if change else ""
@@ -296,18 +255,15 @@ def act(here: Visit) -> HttpResponse:
     return show(fresh, refusal.status, refusal=refusal.text, **refusal.context)
 
 
-def go_on() -> HttpResponse:
-    response = HttpResponseRedirect(ADDRESS)
-    response.status_code = 303
-    return response
-
-
 def start(here: Visit) -> HttpResponse:
     """Begin with the first question; after the last one, try again to get into the chat."""
     if here.live:
         return go_on()
     intake = here.intake
     if intake is not None:
+        if intake.is_letter:
+            intake.choose(is_letter=False)
+            intake = here.needs_intake()
         return start_conversation(here, intake) if intake.is_done else go_on()
     if here.conversation:
         raise Refusal(TEXTS["ended"])
@@ -325,7 +281,12 @@ def start(here: Visit) -> HttpResponse:
 
 
 def start_conversation(here: Visit, intake: Intake) -> HttpResponse:
-    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why."""
+    """Into the queue, if the chat is open at this moment; else the answers stay, and the page says why.
+
+    To a letter: the answers stay until it is sent.
+    """
+    if intake.is_letter:
+        return go_on()
     if here.line and here.opening and here.opening.admits:
         intake.start_conversation(here.line)
     return go_on()
@@ -356,7 +317,7 @@ def skip(here: Visit) -> HttpResponse:
     return answered(here, intake, step, {})
 
 
-def answered(here: Visit, intake: Intake, step: int, answers: dict[str, str]) -> HttpResponse:
+def answered(here: Visit, intake: Intake, step: int, answers: rules.Answers) -> HttpResponse:
     intake.answer(step, answers)
     intake = here.needs_intake()
     return start_conversation(here, intake) if intake.is_done else go_on()
@@ -365,13 +326,25 @@ def answered(here: Visit, intake: Intake, step: int, answers: dict[str, str]) ->
 def skip_all(here: Visit) -> HttpResponse:
     if here.live:
         return go_on()
-    here.needs_intake().skip_rest()
+    intake = here.needs_intake()
+    intake.skip_rest(intake.step, filled_in(here, intake, intake.step))
     return start_conversation(here, here.needs_intake())
 
 
 def back(here: Visit) -> HttpResponse:
-    here.needs_intake().back(step_number(here))
+    intake = here.needs_intake()
+    step = step_number(here)
+    intake.back(step, filled_in(here, intake, step))
     return go_on()
+
+
+def filled_in(here: Visit, intake: Intake, step: int) -> rules.Answers:
+    """What was filled in on a page that was left another way than by answering; not what is wrong."""
+    if step >= len(intake.questionnaire.steps) or here.request.POST.get("step") != str(step):
+        return {}
+    form = StepForm(intake.questionnaire.steps[step], here.request.POST)
+    form.is_valid()
+    return {code: value for code, value in form.cleaned_data.items() if value}
 
 
 def step_number(here: Visit) -> int:
@@ -495,4 +468,5 @@ ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
     "leave": leave,
     "feedback": feedback,
     "new": begin_anew,
+    **letter_actions.ACTIONS,
 }

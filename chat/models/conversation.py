@@ -6,6 +6,7 @@ its own transaction, leaves a `StatusChange`, and tells the open windows after t
 Messages are the exception: they go through `chat/writer.py`, which groups them.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from chat import events
+from chat import events, topics
+from chat.models import first
+from chat.models.inbox import InboxVerbs
+from chat.models.letters import LetterVerbs
 from chat.models.refused import Refused
+from chat.models.urgency import UrgencyVerbs, alert_due
 from chat.models.visitor import Visitor, random_id
 from chat.models.words import ConversationKey, Note
 from institutions.models import AuditEvent, Brand, Institution
@@ -32,17 +37,29 @@ WORKER_LOST = timedelta(seconds=90)
 VISITOR_LOST = timedelta(seconds=120)
 # A chat that was handed to one colleague is everybody's after this long.
 RESERVED = timedelta(seconds=90)
+# Above the cap there is this much, for somebody who needs help now and only when the worker says so
+# (docs/decisions/0011-a-place-above-the-cap.md).
+EXTRA_PLACES = 1
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def chats(self) -> "ConversationQuerySet":
+        return self.filter(kind=Conversation.Kind.CHAT)
+
+    def letters(self) -> "ConversationQuerySet":
+        return self.filter(kind=Conversation.Kind.LETTER)
+
     def live(self) -> "ConversationQuerySet":
+        """What has not ended, chats and letters."""
         return self.filter(status__in=Conversation.LIVE)
 
     def waiting(self) -> "ConversationQuerySet":
-        return self.filter(status=Conversation.Status.WAITING, kind=Conversation.Kind.CHAT)
+        """The queue: chats. Letters wait in the inbox."""
+        return self.chats().filter(status=Conversation.Status.WAITING)
 
     def active(self) -> "ConversationQuerySet":
-        return self.filter(status=Conversation.Status.ACTIVE)
+        """Chats that somebody has. A letter that a worker has takes no place and needs no window."""
+        return self.chats().filter(status=Conversation.Status.ACTIVE)
 
     def visible_to(self, staff: "Staff") -> "ConversationQuerySet":
         """What a worker may read: what they hold, and what their own institution owns."""
@@ -51,7 +68,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         return self.filter(Q(worker=staff.user) | Q(institution__in=staff.worker_of))
 
 
-class Conversation(models.Model):
+class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
     """One contact between a visitor and workers."""
 
     class Kind(models.TextChoices):
@@ -76,6 +93,13 @@ class Conversation(models.Model):
         TIME = "time", _("het spreekuur is voorbij")
         MISUSE = "misuse", _("misbruik van de chat")
         BY_VISITOR = "by_visitor", _("jongere stopte het gesprek")
+        QUIET = "quiet", _("lang niets gehoord")
+        ERASED = "erased", _("jongere wiste alles")
+
+    class AnswerBy(models.TextChoices):
+        CODE = "code", _("met de terugkomcode")
+        NOTICE = "notice", _("een seintje per e-mail")
+        MAIL = "mail", _("het antwoord per e-mail")
 
     class ContactKind(models.TextChoices):
         ABOUT_SELF = "about_self", _("over zichzelf")
@@ -87,6 +111,15 @@ class Conversation(models.Model):
         THANKS = "thanks", _("bedankje")
         WRONG_PLACE = "wrong_place", _("verkeerde plek")
         EMERGENCY = "emergency", _("noodgeval")
+
+    class Risk(models.TextChoices):
+        # Five steps, as triage scales of mental health care have them, and "heard none".
+        EMERGENCY = "a", _("A: noodgeval, meteen ingrijpen")
+        VERY_HIGH = "b", _("B: zeer hoog, er dreigt nu iets ergs")
+        HIGH = "c", _("C: hoog")
+        MODERATE = "d", _("D: matig")
+        LOW = "e", _("E: laag")
+        NONE = "none", _("geen risico gehoord")
 
     class Topic(models.TextChoices):
         # The ten groups of Child Helpline International, and "unknown" for contacts without one.
@@ -103,11 +136,20 @@ class Conversation(models.Model):
         UNKNOWN = "unknown", _("iets anders")
 
     LIVE = (Status.WAITING, Status.ACTIVE)
-    TRANSITIONS: dict[str, frozenset[str]] = {
-        Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
-        Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
-        Status.CLOSED: frozenset(),
-        Status.ABANDONED: frozenset(),
+    # By kind. Between the kinds there is one way: a waiting chat becomes a waiting letter.
+    TRANSITIONS: dict[str, dict[str, frozenset[str]]] = {
+        Kind.CHAT: {
+            Status.WAITING: frozenset({Status.ACTIVE, Status.ABANDONED}),
+            Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+            Status.CLOSED: frozenset(),
+            Status.ABANDONED: frozenset(),
+        },
+        Kind.LETTER: {
+            Status.WAITING: frozenset({Status.ACTIVE, Status.CLOSED}),
+            Status.ACTIVE: frozenset({Status.WAITING, Status.CLOSED}),
+            Status.CLOSED: frozenset({Status.WAITING}),
+            Status.ABANDONED: frozenset(),
+        },
     }
 
     id = models.CharField(primary_key=True, max_length=22, default=random_id, editable=False)
@@ -143,6 +185,36 @@ class Conversation(models.Model):
     closing_reason = models.CharField(max_length=12, choices=ClosingReason.choices, blank=True)
     contact_kind = models.CharField(max_length=12, choices=ContactKind.choices, blank=True)
     topic = models.CharField(max_length=16, choices=Topic.choices, blank=True)
+    topic_detail = models.CharField(max_length=16, blank=True, help_text="A subcategory.")
+    # What triage tells the queue, in codes; the words are in `sealed_intake`.
+    region = models.CharField(max_length=6, blank=True, help_text="CBS code of a municipality.")
+    age_band = models.CharField(max_length=16, blank=True)
+    wishes = models.JSONField(default=list, help_text="Codes of what the worker should be able to.")
+    danger = models.BooleanField(default=False, help_text="Was shown the help lines at once.")
+    risk = models.CharField(max_length=4, choices=Risk.choices, blank=True)
+    # Of which conversation this one is the next: a letter after a chat, a chat after a letter.
+    follows = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="followed_by"
+    )
+    keeps_place = models.BooleanField(
+        default=False, help_text="Was invited from a letter: goes ahead in the queue."
+    )
+    is_put_away = models.BooleanField(
+        default=False, help_text="She saw the end of this chat and went on to her letter."
+    )
+    # Letters only.
+    answer_by = models.CharField(
+        max_length=6, choices=AnswerBy.choices, default=AnswerBy.CODE, help_text="Of a letter."
+    )
+    sealed_address = models.BinaryField(null=True)
+    address_failed_at = models.DateTimeField(
+        null=True, help_text="Mail to that address came back: nothing goes there any more."
+    )
+    due_at = models.DateTimeField(null=True, help_text="An answer is promised until then.")
+    overdue_told_at = models.DateTimeField(null=True)
+    quiet_told_at = models.DateTimeField(
+        null=True, help_text="She was told that the letter closes unless she writes."
+    )
     feedback_heard = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
     feedback_better = models.PositiveSmallIntegerField(null=True, help_text="1 to 5.")
 
@@ -153,6 +225,11 @@ class Conversation(models.Model):
         indexes = [
             models.Index(fields=["line", "status", "kind"]),
             models.Index(fields=["worker", "status"]),
+            models.Index(
+                fields=["institution", "status"],
+                condition=Q(kind="letter"),
+                name="letters_of_an_institution",
+            ),
         ]
         constraints = [
             models.CheckConstraint(
@@ -169,9 +246,17 @@ class Conversation(models.Model):
                 name="ended_has_a_time",
             ),
             models.UniqueConstraint(
-                fields=["visitor"],
+                fields=["visitor", "kind"],
                 condition=Q(status__in=("waiting", "active")),
-                name="one_live_conversation_per_visitor",
+                name="one_live_chat_and_letter_each",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="letter") | ~Q(status="abandoned"),
+                name="letter_is_never_abandoned",
+            ),
+            models.CheckConstraint(
+                condition=~Q(answer_by="code") | Q(sealed_address__isnull=True),
+                name="no_address_without_a_reason",
             ),
         ]
 
@@ -188,25 +273,46 @@ class Conversation(models.Model):
         line: ServiceLine,
         urgency: str = Urgency.NORMAL,
         intake: str = "",
+        topic: str = "",
+        topic_detail: str = "",
+        region: str = "",
+        age_band: str = "",
+        wishes: Iterable[str] = (),
+        danger: bool = False,
+        follows: "Conversation | None" = None,
+        keeps_place: bool = False,
     ) -> "Conversation":
         """Put a visitor in the queue. The caller asked first whether the chat is open.
 
-        A visitor who has a live conversation gets that one back: a double click, a second tab.
+        A visitor who has a live chat gets that one back: a double click, a second tab. `follows`
+        is the letter that led here; `keeps_place` when it holds an invitation, which is then used.
         """
         with transaction.atomic():
-            Visitor.objects.select_for_update().get(pk=visitor.pk)
-            if live := visitor.conversations.live().first():
+            Visitor.objects.select_for_update(no_key=True).get(pk=visitor.pk)
+            if live := visitor.conversations.chats().live().first():
                 return live
             now = timezone.now()
+            if keeps_place:
+                used = follows is not None and follows.invitations.open().update(used_at=now)
+                keeps_place = bool(used)
             conversation = cls(
                 brand_id=visitor.brand_id,
                 line=line,
                 visitor=visitor,
                 language=visitor.language,
                 urgency=urgency,
+                topic=topic,
+                topic_detail=topic_detail,
+                region=region,
+                age_band=age_band,
+                wishes=list(wishes),
+                danger=danger,
+                follows=follows,
+                keeps_place=keeps_place,
                 created_at=now,
                 waiting_since=now,
                 visitor_seen_at=now,
+                alert_due_at=alert_due(line, urgency, now),
             )
             data_key = DataKey.new()
             if intake:
@@ -218,14 +324,17 @@ class Conversation(models.Model):
         return conversation
 
     def claim(self, staff: "Staff", *, despite: bool = False) -> None:
-        """Take this waiting chat. Refuses: taken, cap, urgent, not_available, forbidden.
+        """Take this waiting chat.
 
-        `despite`: the worker knows of an urgent chat of their own, or of the cap, and takes this
-        one all the same.
+        Refuses: taken, cap, extra, urgent, first_others, not_available, forbidden.
+
+        `despite`: the worker knows of an urgent chat of their own, or that this one needs help now
+        and would be one more than their cap, and takes it all the same. That is one chat at most,
+        and never for anybody who can wait.
         """
         if not staff.is_worker:
             raise Refused("forbidden")
-        if self.status != self.Status.WAITING:
+        if self.status != self.Status.WAITING or self.kind != self.Kind.CHAT:
             raise Refused("taken")
         now = timezone.now()
         with transaction.atomic():
@@ -233,21 +342,31 @@ class Conversation(models.Model):
             presence = Presence.objects.select_for_update().filter(worker=staff.user).first()
             if presence is None or now - presence.seen_at > LEASE:
                 raise Refused("not_available")
-            if not despite:
-                own = list(
-                    Conversation.objects.active()
-                    .filter(worker=staff.user)
-                    .values_list("urgency", flat=True)
-                )
-                if self.Urgency.NOW in own:
-                    raise Refused("urgent")
-                if len(own) >= staff.user.chat_cap:
+            own = list(
+                Conversation.objects.active()
+                .filter(worker=staff.user)
+                .values_list("urgency", flat=True)
+            )
+            only = Q(kind=self.Kind.CHAT) & (
+                Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now)
+            )
+            above = len(own) - staff.user.chat_cap
+            if above >= 0:
+                if self.urgency != self.Urgency.NOW or above >= EXTRA_PLACES:
                     raise Refused("cap")
+                if not despite:
+                    raise Refused("extra")
+                # Lowered at this moment: then it can wait, and there is no place for it.
+                only &= Q(urgency=self.Urgency.NOW)
+            if self.Urgency.NOW in own and not despite:
+                raise Refused("urgent")
+            if first.hold_on(self, now).is_held_from(staff.user.pk):
+                raise Refused("first_others")
             self._move(
                 self.Status.ACTIVE,
                 by="worker",
                 worker=staff.user,
-                only=Q(reserved_for=None) | Q(reserved_for=staff.user) | Q(reserved_until__lte=now),
+                only=only,
                 now=now,
                 changes={
                     "worker": staff.user,
@@ -263,7 +382,11 @@ class Conversation(models.Model):
         """Give an own chat back to the queue, or to one present colleague, with a note for them."""
         now = timezone.now()
         with transaction.atomic():
-            changes: dict[str, Any] = {"worker": None, "waiting_since": now}
+            changes: dict[str, Any] = {
+                "worker": None,
+                "waiting_since": now,
+                "alert_due_at": alert_due(self.line, self.urgency, now),
+            }
             if to_worker_id is not None:
                 present = Presence.objects.filter(
                     worker_id=to_worker_id,
@@ -288,8 +411,19 @@ class Conversation(models.Model):
             )
             self._audit(AuditEvent.Verb.HAND_OVER, staff, detail=str(to_worker_id or "queue"))
 
-    def close(self, staff: "Staff", *, reason: str, contact_kind: str, topic: str) -> None:
+    def close(
+        self,
+        staff: "Staff",
+        *,
+        reason: str,
+        contact_kind: str,
+        topic: str,
+        topic_detail: str = "",
+        risk: str = "",
+    ) -> None:
         """End an own chat, with the minimum registration."""
+        if not topics.is_detail(topic, topic_detail):
+            raise Refused("not_understood")
         with transaction.atomic():
             self._move(
                 self.Status.CLOSED,
@@ -302,6 +436,8 @@ class Conversation(models.Model):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "topic_detail": topic_detail,
+                    "risk": risk,
                 },
             )
             self._audit(AuditEvent.Verb.CLOSE, staff, detail=reason)
@@ -312,11 +448,14 @@ class Conversation(models.Model):
         Out of the queue that is abandoned; out of a chat it is closed, and the worker still
         registers it.
         """
+        if self.kind != self.Kind.CHAT:
+            raise Refused("wrong_state")
         waiting = self.status == self.Status.WAITING
         self._move(
             self.Status.ABANDONED if waiting else self.Status.CLOSED,
             by="system" if reason in ("lost", "closing_time") else "visitor",
             reason=reason,
+            only=Q(kind=self.Kind.CHAT),
             changes={
                 "ended_at": timezone.now(),
                 "closing_reason": ""
@@ -329,24 +468,48 @@ class Conversation(models.Model):
 
     def lose_worker(self) -> None:
         """Give a chat whose worker is lost back to the queue, in its old place."""
+        now = timezone.now()
         self._move(
             self.Status.WAITING,
             by="system",
             reason="worker_lost",
             only=Q(worker=self.worker),
-            changes={"worker": None},
+            now=now,
+            changes={"worker": None, "alert_due_at": alert_due(self.line, self.urgency, now)},
         )
 
-    def register(self, staff: "Staff", *, contact_kind: str, topic: str) -> None:
+    def register(
+        self,
+        staff: "Staff",
+        *,
+        contact_kind: str,
+        topic: str,
+        topic_detail: str = "",
+        risk: str = "",
+    ) -> None:
         """Registration of a chat that the visitor ended; the text stays as it is."""
+        if not topics.is_detail(topic, topic_detail):
+            raise Refused("not_understood")
+        found = {
+            "contact_kind": contact_kind,
+            "topic": topic,
+            "topic_detail": topic_detail,
+            "risk": risk,
+        }
         mine = Conversation.objects.filter(
             pk=self.pk, worker=staff.user, status=self.Status.CLOSED, contact_kind=""
         )
         with transaction.atomic():
-            if not mine.update(contact_kind=contact_kind, topic=topic):
+            if not mine.update(**found):
                 raise Refused("wrong_state")
             self._audit(AuditEvent.Verb.CLOSE, staff, detail="registered")
             events.publish(events.DeskChanged(line=self.line_id))
+
+    def put_away(self) -> None:
+        """The visit is about the letter again, and no longer about this chat that ended."""
+        ended = (self.Status.CLOSED, self.Status.ABANDONED)
+        mine = Conversation.objects.chats().filter(pk=self.pk, status__in=ended)
+        mine.update(is_put_away=True)
 
     def rate(self, *, heard: int | None, better: int | None) -> None:
         """Keep the visitor's feedback, 1 to 5; the last answer counts."""
@@ -368,7 +531,7 @@ class Conversation(models.Model):
     ) -> None:
         """Change the status if nobody was first; raises Refused("wrong_state") or ("taken")."""
         old = self.status
-        if to not in self.TRANSITIONS[old]:
+        if to not in self.TRANSITIONS[self.kind][old]:
             raise Refused("wrong_state")
         with transaction.atomic():
             unchanged = Conversation.objects.filter(only or Q(), pk=self.pk, status=old)

@@ -7,6 +7,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from chat import events
+from chat.models.refused import Refused
 from institutions.models import Brand
 from institutions.sealing import keyed_hash
 
@@ -39,6 +40,9 @@ class Visitor(models.Model):
     brand = models.ForeignKey(Brand, on_delete=models.CASCADE, related_name="+")
     language = models.CharField(max_length=2, default="nl")
     created_at = models.DateTimeField(default=timezone.now)
+    token_at = models.DateTimeField(
+        default=timezone.now, help_text="When the token was given: by beginning, or by a code."
+    )
 
     def __str__(self) -> str:
         return f"visitor {self.pk}"
@@ -59,13 +63,56 @@ class Visitor(models.Model):
         return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
 
     def conversation(self) -> "Conversation | None":
-        """The one that this visit is about: the newest."""
-        return self.conversations.order_by("-created_at", "-pk").first()
+        """The one that this visit is about: the live chat, else the newest not put away."""
+        newest = self.conversations.filter(is_put_away=False).order_by("-created_at", "-pk")
+        return newest.chats().live().first() or newest.first()
+
+    def letter(self) -> "Conversation | None":
+        """The letter that this visit leads to: the live one, else the newest."""
+        newest = self.conversations.letters().order_by("-created_at", "-pk")
+        return newest.live().first() or newest.first()
+
+    def come_back(self) -> str:
+        """Return a new token for the browser in which a return code was given.
+
+        The one before it is worth nothing any more: its windows end.
+        """
+        token = secrets.token_urlsafe(32)
+        with transaction.atomic():
+            events.publish(events.VisitEnded(visitor=self.pk))
+            Visitor.objects.filter(pk=self.pk).update(
+                token_hash=keyed_hash("visit", token), token_at=timezone.now()
+            )
+        return token
 
     def leave(self) -> None:
-        """End the visit: nothing leads from the browser to the conversation any more."""
+        """End the visit: nothing leads from the browser to the conversation any more.
+
+        A chat ends with it. A letter does not: its code, or its address, leads back to it.
+        """
         with transaction.atomic():
-            for conversation in self.conversations.live():
-                conversation.abandon(reason="left")
+            # The visitor before the conversation, as everybody does: so nobody waits in a circle.
+            # `no_key`: who only points at the visitor (PostgreSQL looks whether it is there) passes.
+            Visitor.objects.select_for_update(no_key=True).filter(pk=self.pk).first()
+            for conversation in self.conversations.chats().live():
+                try:
+                    conversation.abandon(reason="left")
+                except Refused:  # claimed or handed over in the same moment: so out of the chat
+                    conversation.refresh_from_db()
+                    if conversation.status in conversation.LIVE:
+                        conversation.abandon(reason="left")
             Visitor.objects.filter(pk=self.pk).update(token_hash=None)
+            self.forget_words()
             events.publish(events.VisitEnded(visitor=self.pk))
+
+    def forget_words(self) -> None:
+        """The return code cannot be shown any more; it still leads here."""
+        from chat.models.return_code import ReturnCode
+
+        ReturnCode.objects.filter(visitor=self.pk).update(sealed_words=None)
+
+    def erase(self) -> int:
+        """Erase all that this young person left behind, now and for good; see `erasing.py`."""
+        from chat.models.erasing import erase_visit
+
+        return erase_visit(self)

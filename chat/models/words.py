@@ -1,14 +1,16 @@
 """What was written in a conversation, sealed with its data key, and ready sentences."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from chat import events
 from chat.models.refused import Refused
-from institutions.models import Institution
+from institutions.models import Institution, User
 from institutions.sealing import DataKey
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ class ConversationKey(models.Model):
 
 
 class Message(models.Model):
-    """One numbered line. Written by `chat/writer.py` only; `body` opens at its own place only."""
+    """One numbered line; `body` opens at its own place only.
+
+    Written by `chat/writer.py`. The one exception is `enclose`.
+    """
 
     class Author(models.TextChoices):
         VISITOR = "visitor"
@@ -66,6 +71,36 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.seq}"
+
+    @classmethod
+    def enclose(
+        cls,
+        conversation: "Conversation",
+        text: str,
+        *,
+        client_id: str,
+        now: datetime,
+        by: "User | None" = None,
+    ) -> int:
+        """Store the words of a letter in the transaction of what they do to it; return their number.
+
+        There, and not through the writer: a letter without its words must not lie in the inbox, an
+        answer must not be stored while its promise stays open, and words must not be lost. The
+        caller holds the row's lock; a `client_id` that is stored already changes nothing. `by`:
+        the worker who answers, else they are the young person's.
+        """
+        if known := conversation.messages.filter(client_id=client_id).first():
+            return known.seq
+        row = type(conversation).objects.filter(pk=conversation.pk)
+        row.update(last_seq=F("last_seq") + 1)
+        seq = row.values_list("last_seq", flat=True).get()
+        author = cls.Author.WORKER if by else cls.Author.VISITOR
+        body = conversation.data_key().seal(text, conversation.pk, seq, author, "body")
+        conversation.messages.create(
+            seq=seq, client_id=client_id, author=author, worker=by, body=body, at=now
+        )
+        conversation.last_seq = seq
+        return seq
 
 
 class Note(models.Model):

@@ -3,8 +3,9 @@
 from institutions.models.audit import AuditEvent
 from institutions.models.institution import Brand, Institution
 from institutions.models.invitation import Invitation
+from institutions.models.job_run import JobRun
 from institutions.models.keys import KeyCheck
-from institutions.models.people import Membership, Refused, User
+from institutions.models.people import Membership, Refused, Skill, User
 from institutions.models.staff_mail import StaffMail
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "Brand",
     "Institution",
     "Invitation",
+    "JobRun",
     "KeyCheck",
     "Membership",
     "Refused",
+    "Skill",
     "StaffMail",
     "User",
 ]

@@ -18,6 +18,7 @@ FIELDS = {
     "name": _("naam"),
     "chat_name": _("naam in de chat"),
     "chat_cap": _("gesprekken tegelijk"),
+    "skills": _("kan ook"),
 }
 OPENINGS = {
     "open": _("open gezet"),
@@ -45,16 +46,41 @@ ROSTER = {
     "qualified": _("andere taak in het rooster"),
     "hours_approved": _("uren goedgekeurd"),
     "hours_rejected": _("uren niet goedgekeurd"),
+    "letter_duty": _("briefdienst aan een instelling gegeven"),
 }
 SETTINGS = {
     "institution": _("instelling"),
     "site": _("site"),
     "reply": _("snel antwoord"),
     "line": _("afspraken van het rooster"),
+    "questions_started": _("concept van de vragen vooraf begonnen"),
+    "questions_imported": _("vragen vooraf uit een bestand gehaald"),
+    "questions_changed": _("concept van de vragen vooraf veranderd"),
+    "questions_discarded": _("concept van de vragen vooraf weggegooid"),
+    "questions_published": _("vragen vooraf gepubliceerd"),
+    "questions_example": _("voorbeeld bij de vragen vooraf veranderd"),
+    "queue": _("wachtrij"),
+}
+URGENCIES = {"normal": _("gewoon"), "soon": _("liefst snel"), "now": _("nu hulp nodig")}
+CHECKLISTS = {"meldcode": _("Meldcode"), "crisis": _("Crisisprotocol")}
+# What a worker did with a letter; of an invitation the number of the hour follows.
+LETTERS = {
+    "answered": _("beantwoord"),
+    "returned": _("terug in het postvak"),
+    "draft_read": _("concept gelezen"),
+    "reader_asked": _("gevraagd om mee te lezen"),
+    "reader_withdrawn": _("vraag om mee te lezen ingetrokken"),
+    "reader_agreed": _("meegelezen en akkoord"),
+    "reader_advised": _("meegelezen en een opmerking gemaakt"),
+    "transfer_asked": _("de jongere gevraagd of een andere instelling mag antwoorden"),
+    "transfer_withdrawn": _("vraag om over te dragen ingetrokken"),
+    "invited": _("uitgenodigd voor een spreekuur"),
+    "uninvited": _("uitnodiging voor een spreekuur ingetrokken"),
 }
 # The reasons for closing are chat's, which stands above this room.
 CONVERSATIONS = {
     "queue": _("terug naar de wachtrij"),
+    "transferred": _("aan een andere instelling, met het ja van de jongere"),
     "registered": _("geregistreerd"),
     "finished": _("gesprek is klaar"),
     "referred": _("doorverwezen"),
@@ -89,6 +115,8 @@ class AuditEvent(models.Model):
         CLAIM = "claim", _("gesprek aangenomen")
         HAND_OVER = "hand_over", _("gesprek overgedragen")
         CLOSE = "close", _("gesprek afgesloten")
+        URGENCY = "urgency", _("urgentie veranderd")
+        CHECKLIST = "checklist", _("stap van een protocol afgevinkt")
         FORCE = "force", _("chat open of dicht gezet")
         INVITE = "invite", _("uitgenodigd")
         WITHDRAW = "withdraw", _("uitnodiging ingetrokken")
@@ -101,6 +129,8 @@ class AuditEvent(models.Model):
         RESET_MFA = "reset_mfa", _("tweede stap gewist")
         SETTINGS = "settings", _("inrichting veranderd")
         ROSTER = "roster", _("rooster veranderd")
+        LETTER = "letter", _("brief")
+        MAIL = "mail", _("mail opnieuw verstuurd")
 
     at = models.DateTimeField(default=timezone.now, db_index=True)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -150,6 +180,19 @@ class AuditEvent(models.Model):
         if self.verb == self.Verb.ROSTER and len(words) == 2:
             deed, day = words
             return f"{ROSTER.get(deed, deed)}, {day}"
+        if self.verb == self.Verb.URGENCY and len(words) == 2:
+            old, new = (URGENCIES.get(word, word) for word in words)
+            return f"{old} → {new}"
+        if self.verb == self.Verb.CHECKLIST and len(words) == 3:
+            checklist, step, on = words
+            sentence = (
+                _("%(list)s, stap %(step)s")
+                if on == "on"
+                else _("%(list)s, stap %(step)s: vinkje weg")
+            )
+            return str(sentence) % {"list": CHECKLISTS.get(checklist, checklist), "step": step}
+        if self.verb == self.Verb.LETTER and words:
+            return str(LETTERS.get(words[0], self.detail))
         if self.verb == self.Verb.HAND_OVER and self.detail.isdecimal():
             return str(_("aan een collega"))
         return str(CONVERSATIONS.get(self.detail, self.detail))

@@ -1,11 +1,15 @@
 """Institutions, and the sites that they show."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from institutions.access import Staff
 
 
 class InstitutionQuerySet(models.QuerySet["Institution"]):
@@ -48,6 +52,13 @@ class Institution(models.Model):
         blank=True,
     )
 
+    municipalities = models.JSONField(
+        _("gemeenten"),
+        default=list,
+        blank=True,
+        help_text=_("Jongeren uit deze gemeenten zijn even eerst voor deze instelling."),
+    )
+
     objects = InstitutionQuerySet.as_manager()
 
     class Meta:
@@ -71,6 +82,12 @@ class BrandQuerySet(models.QuerySet["Brand"]):
         name = host.rsplit(":", 1)[0].lower()
         return self.filter(host=name).first() or self.filter(is_default=True).first()
 
+    def coordinated_by(self, staff: "Staff") -> "BrandQuerySet":
+        """The sites whose questions this coordinator keeps; the platform's: all."""
+        if staff.is_platform_coordinator:
+            return self.all()
+        return self.filter(institution__in=staff.coordinator_of)
+
 
 class Brand(models.Model):
     """A public face: host name, texts, colours. Its questionnaire lives in triage."""
@@ -86,6 +103,24 @@ class Brand(models.Model):
     accent = models.CharField(max_length=7, default="#0b6b6b", help_text="#rrggbb")
     exit_url = models.URLField(
         default="https://www.knmi.nl/", help_text="Where the exit leads: something ordinary."
+    )
+    mail_sender = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="Who mail to young people is from; without it, the name of the tab.",
+    )
+    mail_subject = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Of every mail to young people; must not tell a bystander what it is.",
+    )
+    institution = models.ForeignKey(
+        Institution,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Its coordinators keep the questions, beside those of the platform.",
     )
     is_default = models.BooleanField(default=False, help_text="Serves hosts that no brand names.")
 

@@ -54,6 +54,18 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         return self.get(email__iexact=username)
 
 
+class Skill(models.TextChoices):
+    """What a young person may wish for and not every worker offers; the codes of routing wishes."""
+
+    ENGLISH = "en", _("chatten in het Engels")
+    WOMAN = "woman", _("vrouw, voor wie liever met een vrouw praat")
+    MAN = "man", _("man, voor wie liever met een man praat")
+    SUICIDE = "suicide", _("gesprekken over zelfdoding")
+    ABUSE = "abuse", _("gesprekken over seksueel geweld")
+    QUEER = "queer", _("gesprekken over gender en op wie je valt")
+    CHILDREN = "children", _("gesprekken met kinderen onder de 12")
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """A member of staff. What they may do follows from their memberships."""
 
@@ -69,6 +81,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("gesprekken tegelijk"),
         default=2,
         validators=[MinValueValidator(1), MaxValueValidator(6)],
+    )
+    skills = models.JSONField(
+        _("kan ook"),
+        default=list,
+        blank=True,
+        help_text=_("Jongeren die hierom vragen, zijn even eerst voor wie dit kan."),
     )
     is_active = models.BooleanField(default=True)
     sign_in_epoch = models.PositiveIntegerField(

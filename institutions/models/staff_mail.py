@@ -1,33 +1,37 @@
 """The outbox of mail to staff: written with what it tells of, delivered by a job."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from institutions.models.people import User
+from institutions.models.outgoing import OutgoingMail, OutgoingQuerySet
+from institutions.models.people import Membership, User
+
+if TYPE_CHECKING:
+    from institutions.access import Staff
 
 
-class StaffMailQuerySet(models.QuerySet["StaffMail"]):
-    def due(self, now: datetime) -> "StaffMailQuerySet":
-        """Those to deliver now, longest due first."""
-        return self.filter(
-            sent_at__isnull=True, given_up_at__isnull=True, due_at__lte=now
-        ).order_by("due_at", "pk")
-
-    def finished(self) -> "StaffMailQuerySet":
-        return self.filter(Q(sent_at__isnull=False) | Q(given_up_at__isnull=False))
+class StaffMailQuerySet(OutgoingQuerySet["StaffMail"]):
+    def visible_to(self, staff: "Staff") -> "StaffMailQuerySet":
+        """A coordinator sees mail to the people of their own institutions, the platform's all."""
+        if staff.is_platform_coordinator:
+            return self.all()
+        theirs = Membership.objects.filter(institution__in=staff.coordinator_of)
+        return self.filter(to__in=theirs.values("user"))
 
 
-class StaffMail(models.Model):
+class StaffMail(OutgoingMail):
     """One mail to one member of staff. Never holds a word of a conversation.
 
     Written by `put`, inside the transaction of the change that it tells of, so it is there if and
-    only if the change is. The delivering job alone writes `sent_at`, `attempts`, `last_error`,
-    `given_up_at`, and moves `due_at` on after a failure. Where to is looked up when it is sent.
+    only if the change is. Where to is looked up when it is sent.
     """
+
+    to_whom = "staff"
 
     to = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     kind = models.CharField(max_length=30)
@@ -36,14 +40,6 @@ class StaffMail(models.Model):
     )
     subject = models.CharField(max_length=200)
     body = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    last_error = models.CharField(
-        max_length=60, blank=True, help_text="The name of the error, never its text."
-    )
-    given_up_at = models.DateTimeField(null=True, blank=True)
 
     objects = StaffMailQuerySet.as_manager()
 
@@ -66,6 +62,10 @@ class StaffMail(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} to {self.to_id}"
+
+    def drop(self, now: datetime) -> None:
+        """Who left gets no mail; the row stays, so that somebody can see why."""
+        StaffMail.objects.filter(pk=self.pk).update(given_up_at=now, last_error="Inactive")
 
     @classmethod
     def put(

@@ -8,6 +8,13 @@ from institutions.models import Brand, Institution, Membership, User
 from roster.models import ServiceLine
 
 INSTITUTIONS = ["Welzijn Zuid", "Maaskracht", "Heuvelhulp"]
+# Whose young people each institution is there for: municipalities by their CBS code.
+MUNICIPALITIES = {
+    "Welzijn Zuid": ["GM0917", "GM0928", "GM0882", "GM0899", "GM0965", "GM0986", "GM1954"],
+    "Maaskracht": ["GM0935", "GM0938", "GM1903", "GM1883", "GM0971", "GM0888", "GM0994"],
+    "Heuvelhulp": ["GM1729", "GM0981", "GM0957", "GM0983", "GM0988", "GM1711", "GM1669"],
+}
+SKILLS = {"Bilal": ["en"], "Carla": ["suicide"], "Els": ["en", "queer"]}
 # name, full name, institution
 WORKERS = [
     ("Anna", "Anna de Wit", "Welzijn Zuid"),
@@ -33,7 +40,12 @@ class Cast:
 
 def bring_in() -> Cast:
     """Make whoever is missing; leave alone what somebody changed while trying things."""
-    institutions = {name: Institution.objects.get_or_create(name=name)[0] for name in INSTITUTIONS}
+    institutions = {
+        name: Institution.objects.get_or_create(
+            name=name, defaults={"municipalities": MUNICIPALITIES[name]}
+        )[0]
+        for name in INSTITUTIONS
+    }
     workers = {}
     for name, full_name, institution in WORKERS:
         workers[name] = _person(name, full_name)
@@ -65,7 +77,9 @@ def _person(name: str, full_name: str) -> User:
     email = f"{name.lower()}@demo.klikvoor.example"
     user = User.objects.filter(email=email).first()
     if user is None:
-        user = User.objects.create_user(email, None, name=full_name, chat_name=name)
+        user = User.objects.create_user(
+            email, None, name=full_name, chat_name=name, skills=SKILLS.get(name, [])
+        )
     EmailAddress.objects.get_or_create(
         user=user, email=email, defaults={"verified": True, "primary": True}
     )

@@ -14,7 +14,8 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from institutions.models import Institution, Membership, User
+from institutions.models import Institution, Membership, StaffMail, User
+from institutions.places import municipalities
 from klikvoor.demo import names
 from klikvoor.demo.people import Cast
 from klikvoor.demo.plan import SHARES, WEEK
@@ -114,8 +115,14 @@ def _bring_in(cast: Cast) -> Crowd:
     emails = {person.email for person in wanted}
     known = set(User.objects.filter(email__in=emails).values_list("email", flat=True))
     if emails - known:
+        codes = list(municipalities())
         Institution.objects.bulk_create(
-            (Institution(name=name) for name in names.INSTITUTIONS), ignore_conflicts=True
+            (
+                # Made-up places have real neighbours: each is there for a few municipalities.
+                Institution(name=name, municipalities=codes[number :: len(names.INSTITUTIONS)])
+                for number, name in enumerate(names.INSTITUTIONS)
+            ),
+            ignore_conflicts=True,
         )
         User.objects.bulk_create(
             User(
@@ -216,6 +223,8 @@ def _open_period(
     deal(period, cast.coordinator, now=to_utc(period.first_date, time(), cast.line.zone))
     if period.state == RosterPeriod.State.DRAFT:
         period.open_signup(cast.coordinator)
+        # That they may choose was told long ago.
+        StaffMail.objects.filter(kind="signup_opened", sent_at=None).delete()
     if not period.is_public:
         # Before anybody is in it: publishing writes a mail to whoever is.
         period.publish(cast.coordinator, now=now)

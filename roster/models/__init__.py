@@ -8,6 +8,7 @@ from roster.models.exceptions import DateException
 from roster.models.feeds import FeedToken
 from roster.models.hours import ConsultationHour
 from roster.models.ledger import LedgerEntry
+from roster.models.letter_duty import WEEKS_AHEAD, LetterDuty, able_to_answer, monday_of
 from roster.models.line import ServiceLine, is_zone
 from roster.models.moves import RosterRefused
 from roster.models.opening import LONGEST_OVERRIDE, OpeningLog, OpeningState, OpenOverride
@@ -23,6 +24,7 @@ from roster.models.worked import DutyPresence, HoursEntry
 __all__ = [
     "LEASE",
     "LONGEST_OVERRIDE",
+    "WEEKS_AHEAD",
     "Absence",
     "Availability",
     "ConsultationHour",
@@ -39,6 +41,7 @@ __all__ = [
     "HoursEntry",
     "HoursRule",
     "LedgerEntry",
+    "LetterDuty",
     "OpenOverride",
     "OpeningLog",
     "OpeningState",
@@ -54,8 +57,10 @@ __all__ = [
     "ServiceLine",
     "ShareKey",
     "WorkerWishes",
+    "able_to_answer",
     "are_weekdays",
     "duty_uid",
     "is_mix",
     "is_zone",
+    "monday_of",
 ]

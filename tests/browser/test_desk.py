@@ -172,7 +172,7 @@ async def test_the_keyboard_alone_takes_talks_and_closes(
     await expect(switch).to_have_attribute("aria-checked", "true")
     await press("Alt+0")
     await expect(desk.locator("#queue-title")).to_be_focused()
-    await tab_to(cards(desk).get_by_role("button"))
+    await tab_to(cards(desk).get_by_role("button", name="Aannemen"))
     await press("Enter")
     await expect(desk.get_by_role("textbox", name="Je bericht")).to_be_focused()
     await desk.keyboard.type("Dag!")
@@ -194,11 +194,16 @@ async def test_the_keyboard_alone_takes_talks_and_closes(
     await press("Tab")
     await desk.keyboard.type("school")
     await press("Tab")
+    # More precisely is not needed.
+    await press("Tab")
+    await desk.keyboard.type("D: m")
+    await press("Tab")
     await press("Tab")
     await press("Enter")
     await expect(desk.locator("#close-dialog")).to_be_hidden()
     await expect(own(desk)).to_have_count(0)
-    assert server.rows("SELECT status, topic FROM chat_conversation") == [("closed", "education")]
+    found = server.rows("SELECT status, topic, risk FROM chat_conversation")
+    assert found == [("closed", "education", "d")]
 
 
 async def test_of_two_workers_who_claim_one_is_told_that_she_was_late(
@@ -226,15 +231,15 @@ async def test_of_two_workers_who_claim_one_is_told_that_she_was_late(
 async def test_a_chat_above_the_cap_is_taken_only_after_saying_so(
     server: Server, worker_page: WorkerPage
 ) -> None:
-    queue_up(server, "normal", "normal", "normal")
+    one, two, _urgent = queue_up(server, "normal", "normal", "now")
     desk = await worker_page("anna")
-    await claim(desk)
-    await claim(desk)
+    await claim(desk, one)
+    await claim(desk, two)
     await expect(desk.locator("#load")).to_have_text("2 van 2 gesprekken")
     button = cards(desk).get_by_role("button", name="Aannemen")
     await button.click()
     dialog = desk.get_by_role("dialog", name="Toch aannemen?")
-    await expect(dialog).to_contain_text("Je hebt al zoveel gesprekken als je wilde.")
+    await expect(dialog).to_contain_text("Je hebt al zoveel gesprekken als je wilde")
     await expect(dialog.get_by_role("button", name="Niet nu")).to_be_focused()
     await desk.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
@@ -252,7 +257,8 @@ async def test_beside_an_urgent_chat_a_second_one_is_asked_about(
     urgent, other = queue_up(server, "now", "normal")
     desk = await worker_page("anna")
     await claim(desk, urgent)
-    await desk.locator(f'[data-key="{other.conversation}"]').get_by_role("button").click()
+    card = desk.locator(f'[data-key="{other.conversation}"]')
+    await card.get_by_role("button", name="Aannemen").click()
     dialog = desk.get_by_role("dialog", name="Toch aannemen?")
     await expect(dialog).to_contain_text("Je hebt al een gesprek met spoed.")
     await dialog.get_by_role("button", name="Niet nu").click()
@@ -279,7 +285,7 @@ async def test_a_chat_is_handed_over_to_a_colleague_with_a_note(
     ).to_be_focused()
     await expect(own(anna)).to_have_count(0)
     await expect(cards(anna)).to_contain_text("Een collega is gevraagd")
-    await expect(cards(anna).get_by_role("button")).to_have_count(0)
+    await expect(cards(anna).get_by_role("button", name="Aannemen")).to_have_count(0)
 
     await expect(bilal.locator("#alert")).to_contain_text("overneemt")
     await bilal.get_by_role("button", name="Bekijk").click()
@@ -327,7 +333,7 @@ async def test_a_pause_offers_nobody_new_and_lets_own_chats_go_on(
     await desk.get_by_role("switch").click()
     await expect(desk.locator("#availability-state")).to_contain_text("Je hebt pauze")
     await expect(cards(desk)).to_have_count(1)
-    await expect(cards(desk).get_by_role("button")).to_have_count(0)
+    await expect(cards(desk).get_by_role("button", name="Aannemen")).to_have_count(0)
     await expect(desk.locator("#queue-paused")).to_be_visible()
     await expect(desk.locator("#alert")).to_be_hidden()
     await write(desk, "Ik ben er nog voor jou")

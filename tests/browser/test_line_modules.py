@@ -206,6 +206,19 @@ async def test_a_restart_brings_windows_back_spread_over_the_named_time(
     await until(blank, "open")
 
 
+async def test_before_a_restart_a_window_changes_over_by_itself(blank: Page, line: Line) -> None:
+    await connect(blank)
+    await until(blank, "open")
+    await later(blank, 6)
+    await blank.evaluate("Math.random = () => 0.5")
+    line.sockets[0].send('{"type":"restart","within":20}')
+    await later(blank, 9)
+    assert len(line.sockets) == 1
+    await later(blank, 2)
+    assert len(line.sockets) == 2
+    await until(blank, "open")
+
+
 async def test_stopping_closes_and_forgets(blank: Page, line: Line) -> None:
     await connect(blank)
     await until(blank, "open")
@@ -277,7 +290,12 @@ async def test_a_refused_message_is_kept_and_tried_again_only_when_asked(blank: 
 async def test_a_refusal_that_may_pass_is_tried_again_and_told_when_it_lasts(blank: Page) -> None:
     await blank.evaluate(OUTBOX)
     await blank.evaluate("say('een'); sent.length = 0")
-    for _ in range(6):
+    await blank.evaluate(
+        "outbox.refuse({ ...outbox.entries[0].frame, code: 'unavailable', text: '' })"
+    )
+    await later(blank, 1.5)
+    assert await blank.evaluate("texts()") == ["een"]
+    for _ in range(5):
         await blank.evaluate(
             "outbox.refuse({ ...outbox.entries[0].frame, code: 'unavailable', text: '' })"
         )

@@ -73,12 +73,12 @@ async def test_a_page_whose_sign_in_ended_says_that_it_is_old(worker_page: Worke
     page = await worker_page("anna")
     await page.clock.install()
     await page.goto(TODAY)
-    await expect(page.locator("#today-stale")).to_be_hidden()
+    await expect(page.locator("#live-stale")).to_be_hidden()
     await page.context.clear_cookies()
 
     await page.clock.fast_forward(11_000)
 
-    await expect(page.locator("#today-stale")).to_be_visible()
+    await expect(page.locator("#live-stale")).to_be_visible()
 
 
 async def test_the_reason_under_somebodys_fingers_stays(worker_page: WorkerPage) -> None:

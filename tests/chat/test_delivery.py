@@ -206,3 +206,11 @@ async def test_a_lost_doorbell_is_made_up_for_by_the_next_number(
         hub.audiences = audiences
         await watch.sweep()
         assert (await desk.hear("message.posted"))["seq"] == 3
+
+
+async def test_a_post_from_a_desk_that_has_not_opened_the_chat_is_acknowledged_once(
+    active_conversation: Conversation, anna: User
+) -> None:
+    async with desk_window(anna) as desk:
+        await desk.post("Ik ben er zo", conversation=active_conversation.pk)
+        assert "message.posted" not in [frame["type"] for frame in await desk.frames()]

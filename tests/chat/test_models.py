@@ -129,16 +129,34 @@ def test_a_claim_needs_a_worker_at_the_desk(
         waiting_conversation.claim(rights_of(anna))
 
 
-def test_the_cap_holds_unless_the_worker_says_so(
+def at_their_cap(worker: User, line: ServiceLine, brand: Brand) -> None:
+    for _ in range(worker.chat_cap):
+        Conversation.start(visitor=begin_visit(brand), line=line).claim(rights_of(worker))
+
+
+def test_the_cap_holds_for_whoever_can_wait(
     line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User
 ) -> None:
-    for _ in range(anna.chat_cap):
-        Conversation.start(visitor=begin_visit(brand), line=line).claim(rights_of(anna))
-    one_more = Conversation.start(visitor=begin_visit(brand), line=line)
-    with pytest.raises(Refused, match="cap"):
+    at_their_cap(anna, line, brand)
+    one_more = Conversation.start(visitor=begin_visit(brand), line=line, urgency="soon")
+    for despite in (False, True):
+        with pytest.raises(Refused, match="cap"):
+            one_more.claim(rights_of(anna), despite=despite)
+
+
+def test_one_place_above_the_cap_is_for_whoever_needs_help_now_if_the_worker_says_so(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User
+) -> None:
+    at_their_cap(anna, line, brand)
+    one_more, another = (
+        Conversation.start(visitor=begin_visit(brand), line=line, urgency="now") for _ in range(2)
+    )
+    with pytest.raises(Refused, match="extra"):
         one_more.claim(rights_of(anna))
     one_more.claim(rights_of(anna), despite=True)
     assert Conversation.objects.active().filter(worker=anna).count() == anna.chat_cap + 1
+    with pytest.raises(Refused, match="cap"):
+        another.claim(rights_of(anna), despite=True)
 
 
 def test_no_second_chat_beside_an_urgent_one_unless_the_worker_says_so(

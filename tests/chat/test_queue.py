@@ -1,17 +1,21 @@
 """Who comes first, and what we dare to promise about the wait."""
 
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.models import Conversation
+from chat.models import Conversation, QueueRules
+from chat.models.first import Helper, Wants
 from chat.queue import (
-    HEAD_START,
+    LEVEL_OF,
     Capacity,
     Waiting,
     expected_waits,
+    honest_places,
     order,
     places,
     round_up,
@@ -21,14 +25,16 @@ from roster.models import ConsultationHour, ServiceLine
 from tests.people import begin_visit
 
 NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
+RULES = QueueRules()
+SOON_AFTER, FIRST_AFTER = RULES.soon_after_minutes, RULES.first_after_minutes
 
 
-def waits(name: str, minutes: float, urgency: str = "normal", **fields: bool) -> Waiting:
+def waits(name: str, minutes: float, urgency: str = "normal", **fields: Any) -> Waiting:
     return Waiting(name, urgency, NOW - timedelta(minutes=minutes), **fields)
 
 
-def names(waiting: list[Waiting]) -> list[str]:
-    return [one.conversation for one in order(waiting)]
+def names(waiting: list[Waiting], **about: Any) -> list[str]:
+    return [one.waiting.conversation for one in order(waiting, NOW, RULES, **about)]
 
 
 @pytest.mark.parametrize(
@@ -38,10 +44,17 @@ def names(waiting: list[Waiting]) -> list[str]:
         ([waits("normal", 5), waits("soon", 1, "soon")], ["soon", "normal"]),
         ([waits("normal", 20), waits("now", 0, "now")], ["now", "normal"]),
         ([waits("soon", 5, "soon"), waits("now", 0, "now")], ["now", "soon"]),
-        # The floor: half an hour of waiting outweighs urgency that came later.
-        ([waits("patient", 31), waits("now", 0, "now")], ["patient", "now"]),
+        # Waiting counts: after a while as soon, and after the floor before whoever came later.
+        ([waits("patient", SOON_AFTER), waits("soon", 5, "soon")], ["patient", "soon"]),
+        ([waits("patient", FIRST_AFTER), waits("now", 0, "now")], ["patient", "now"]),
+        ([waits("patient", FIRST_AFTER - 0.1), waits("now", 0, "now")], ["now", "patient"]),
         # In the middle of a talk: a worker was lost or handed over.
         ([waits("now", 5, "now"), waits("back", 0, returned=True)], ["back", "now"]),
+        # Invited from a letter: after who needs help now, before everybody else.
+        (
+            [waits("soon", 5, "soon"), waits("kept", 0, keeps_place=True), waits("now", 0, "now")],
+            ["now", "kept", "soon"],
+        ),
     ],
 )
 def test_urgency_comes_first_then_waiting_time_with_a_floor(
@@ -55,40 +68,155 @@ queues = st.lists(
         waits,
         st.uuids().map(str),
         st.floats(0, 240),
-        st.sampled_from(list(HEAD_START)),
+        st.sampled_from(list(LEVEL_OF)),
+        keeps_place=st.booleans(),
+        wants=st.builds(Wants, st.sampled_from(["", "GM0917", "GM0935"])),
     ),
     max_size=30,
 )
+crews = st.lists(
+    st.builds(
+        Helper,
+        st.integers(1, 9),
+        st.frozensets(st.sampled_from(["GM0917", "GM0935"])),
+        free=st.integers(0, 2),
+    ),
+    max_size=6,
+    unique_by=lambda one: one.worker,
+)
 
 
-@given(queues, st.floats(0, 240))
-def test_nobody_waits_behind_later_people_longer_than_the_floor(
-    others: list[Waiting], minutes: float
+@given(queues, st.floats(0, 240), st.sampled_from(list(LEVEL_OF)))
+def test_nobody_stands_behind_later_people_beyond_the_floor(
+    others: list[Waiting], minutes: float, urgency: str
 ) -> None:
-    me = waits("me", minutes)
-    ahead = order([*others, me])
-    ahead = ahead[: ahead.index(me)]
-    latest = me.since + max(HEAD_START.values())
-    assert all(one.since <= latest for one in ahead)
+    me = waits("me", minutes, urgency)
+    ahead = names([*others, me])
+    ahead = ahead[: ahead.index("me")]
+    later = [one for one in others if one.conversation in ahead and one.since > me.since]
+    if minutes >= FIRST_AFTER:
+        assert later == []
+    if minutes >= SOON_AFTER:
+        assert all(one.urgency == "now" or one.keeps_place for one in later)
 
 
-@given(queues, queues)
+@given(queues, queues, crews, st.integers(1, 9))
 def test_the_order_of_two_does_not_depend_on_the_others(
-    some: list[Waiting], others: list[Waiting]
+    some: list[Waiting], others: list[Waiting], crew: list[Helper], viewer: int
 ) -> None:
-    alone = names(some)
-    together = [name for name in names([*some, *others]) if name in alone]
-    assert together == alone
+    for about in ({}, {"helpers": crew}, {"helpers": crew, "viewer": viewer}):
+        alone = names(some, **about)
+        together = [name for name in names([*some, *others], **about) if name in alone]
+        assert together == alone
+
+
+@given(queues, st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_how_the_rows_come(
+    waiting: list[Waiting], random: Any
+) -> None:
+    shuffled = random.sample(waiting, len(waiting))
+    assert names(shuffled) == names(waiting)
+    assert sorted(names(waiting)) == sorted(one.conversation for one in waiting)
 
 
 @given(queues)
 def test_being_more_urgent_never_puts_anybody_further_back(waiting: list[Waiting]) -> None:
     for one in waiting:
-        for urgency in HEAD_START:
-            if HEAD_START[urgency] >= HEAD_START[one.urgency]:  # type: ignore[index]
-                raised = Waiting(one.conversation, urgency, one.since)
+        for urgency in LEVEL_OF:
+            if LEVEL_OF[urgency] <= LEVEL_OF[one.urgency]:
                 rest = [other for other in waiting if other != one]
-                assert order([*rest, raised]).index(raised) <= order([*rest, one]).index(one)
+                raised = names([*rest, one._replace(urgency=urgency)])
+                assert raised.index(one.conversation) <= names(waiting).index(one.conversation)
+
+
+@given(queues, st.floats(0, 60))
+def test_waiting_longer_never_puts_anybody_behind_who_came_later(
+    waiting: list[Waiting], minutes: float
+) -> None:
+    """Whoever stands behind me and came later, stays behind me as time goes by, without holds."""
+    before = order(waiting, NOW, RULES)
+    after = [
+        one.waiting.conversation for one in order(waiting, NOW + timedelta(minutes=minutes), RULES)
+    ]
+    for at, one in enumerate(before):
+        for other in before[at + 1 :]:
+            if other.waiting.since > one.waiting.since:
+                mine = after.index(one.waiting.conversation)
+                assert mine < after.index(other.waiting.conversation)
+
+
+# --- Own region, language and wishes first, for a moment -----------------------------------------
+
+HEERLEN = Wants("GM0917")
+LOCAL = Helper(1, frozenset({"GM0917"}))
+STRANGER = Helper(2)
+
+
+def test_somebody_is_first_for_the_own_region_for_a_moment_and_then_everybodys() -> None:
+    mine = waits("mine", 0.3, wants=HEERLEN)
+    crew = [LOCAL, STRANGER]
+    assert order([mine], NOW, RULES, crew)[0].hold.is_held_from(2)
+    assert not order([mine], NOW, RULES, crew)[0].hold.is_held_from(1)
+    assert not order([waits("mine", 1, wants=HEERLEN)], NOW, RULES, crew)[0].hold
+    other = waits("other", 0.1)
+    assert names([mine, other], helpers=crew, viewer=2) == ["other", "mine"]
+    assert names([mine, other], helpers=crew, viewer=1) == ["mine", "other"]
+
+
+def test_own_region_goes_before_who_waits_longer_only_when_a_colleague_has_a_place() -> None:
+    mine, older = waits("mine", 0.3, wants=HEERLEN), waits("older", 0.9)
+    assert names([mine, older], helpers=[LOCAL, STRANGER], viewer=1) == ["mine", "older"]
+    full = Helper(2, free=0)
+    assert names([mine, older], helpers=[LOCAL, full], viewer=1) == ["older", "mine"]
+
+
+@pytest.mark.parametrize(
+    ("waiting", "crew"),
+    [
+        (waits("nobody there", 0.3, wants=HEERLEN), [STRANGER]),
+        (
+            waits("no place", 0.3, wants=HEERLEN),
+            [Helper(1, frozenset({"GM0917"}), free=0), STRANGER],
+        ),
+        (waits("needs help now", 0.3, "now", wants=HEERLEN), [LOCAL, STRANGER]),
+        (waits("was in a talk", 0.3, returned=True, wants=HEERLEN), [LOCAL, STRANGER]),
+    ],
+    ids=lambda one: getattr(one, "conversation", ""),
+)
+def test_nobody_waits_for_a_region_without_use(waiting: Waiting, crew: list[Helper]) -> None:
+    assert not order([waiting], NOW, RULES, crew)[0].hold
+
+
+def test_two_half_matches_do_not_keep_somebody_waiting() -> None:
+    wants = Wants("GM0917", frozenset({"en"}))
+    english = Helper(3, skills=frozenset({"en"}))
+    hold = order([waits("both", 0.3, wants=wants)], NOW, RULES, [LOCAL, english])[0].hold
+    assert (hold.because, hold.workers) == ("wish", {3})
+    all_of_it = Helper(4, frozenset({"GM0917"}), frozenset({"en"}))
+    crew = [LOCAL, english, all_of_it]
+    hold = order([waits("both", 0.3, wants=wants)], NOW, RULES, crew)[0].hold
+    assert (hold.because, hold.workers) == ("both", {4})
+
+
+@given(queues, crews)
+def test_a_visitor_is_never_told_a_better_place_than_any_stranger_sees(
+    waiting: list[Waiting], crew: list[Helper]
+) -> None:
+    told = {
+        one.waiting.conversation: number for one, number in honest_places(waiting, NOW, RULES, crew)
+    }
+    for listed in (names(waiting), names(waiting, helpers=crew, viewer=-1)):
+        assert all(told[name] >= at for at, name in enumerate(listed, start=1))
+
+
+def test_ten_thousand_waiting_are_ordered_in_no_time() -> None:
+    waiting = [
+        waits(f"{n:05}", n * 7 % 240, list(LEVEL_OF)[n % 3], wants=HEERLEN) for n in range(10_000)
+    ]
+    began = perf_counter()
+    order(waiting, NOW, RULES, [LOCAL, STRANGER], viewer=1)
+    # About 13 ms (bench/queue.py); the bound is for machines that are busy with something else.
+    assert perf_counter() - began < 1.0
 
 
 def test_a_free_place_is_taken_at_once_and_then_chats_have_to_end() -> None:

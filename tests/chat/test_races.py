@@ -4,14 +4,17 @@ import itertools
 import threading
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from chat import jobs
 from chat.models import Conversation, Message, Refused, Visitor
 from chat.writer import Outcome, Post, Writer
-from institutions.models import Brand, User
+from institutions.models import Brand, StaffMail, User
 from roster.models import ConsultationHour, ServiceLine
 from tests.people import be_present, begin_visit, make_user, rights_of
 
@@ -168,3 +171,72 @@ def test_the_same_post_through_two_writers_is_stored_once(
     assert {outcome.event.seq for outcome in outcomes} == {1}
     assert sorted(outcome.is_new for outcome in outcomes) == [False, True]
     assert Message.objects.count() == 1
+
+
+def test_two_windows_of_one_worker_take_one_chat_above_the_cap_and_no_more(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User
+) -> None:
+    staff = rights_of(anna)
+    for _ in range(anna.chat_cap):
+        Conversation.start(visitor=begin_visit(brand), line=line).claim(staff)
+    urgent = [
+        Conversation.start(visitor=begin_visit(brand), line=line, urgency="now") for _ in range(6)
+    ]
+
+    def claim(conversation: Conversation) -> Callable[[], str]:
+        def run() -> str:
+            conversation.claim(staff, despite=True)
+            return "won"
+
+        return run
+
+    results = at_once([claim(conversation) for conversation in urgent])
+    assert sorted(results) == ["cap"] * 5 + ["won"]
+    assert Conversation.objects.active().filter(worker=anna).count() == anna.chat_cap + 1
+
+
+def test_of_two_who_change_the_urgency_at_once_the_second_is_told_so(
+    waiting_conversation: Conversation, anna: User, bilal: User, carla: User
+) -> None:
+    def change(worker: User, urgency: str) -> Callable[[], str]:
+        mine = Conversation.objects.get(pk=waiting_conversation.pk)
+        staff = rights_of(worker)
+
+        def run() -> str:
+            mine.change_urgency(staff, urgency=urgency, reason="Klinkt erger")
+            return "won"
+
+        return run
+
+    results = at_once([change(anna, "now"), change(bilal, "soon"), change(carla, "now")])
+    assert sorted(results) == ["taken", "taken", "won"]
+    waiting_conversation.refresh_from_db()
+    [made] = waiting_conversation.urgency_changes.all()
+    assert (made.old, made.new) == ("normal", waiting_conversation.urgency)
+
+
+def test_a_chat_that_is_lowered_while_it_is_taken_as_one_more_is_one_or_the_other(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User, bilal: User
+) -> None:
+    staff = rights_of(anna)
+    for _ in range(anna.chat_cap):
+        Conversation.start(visitor=begin_visit(brand), line=line).claim(staff)
+    urgent = Conversation.start(visitor=begin_visit(brand), line=line, urgency="now")
+    mine, theirs = (Conversation.objects.get(pk=urgent.pk) for _ in range(2))
+    at_once(
+        [
+            lambda: mine.claim(staff, despite=True),
+            lambda: theirs.change_urgency(rights_of(bilal), urgency="normal", reason="Kan wachten"),
+        ]
+    )
+    urgent.refresh_from_db()
+    assert (urgent.status, urgent.urgency) in {("active", "now"), ("waiting", "normal")}
+
+
+def test_coordinators_are_told_once_when_two_processes_tick(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, dirk: User
+) -> None:
+    Conversation.start(visitor=begin_visit(brand), line=line, urgency="now")
+    later = timezone.now() + timedelta(minutes=2)
+    assert sorted(at_once([lambda: jobs.alert_coordinators(later)] * 4)) == [0, 0, 0, 1]
+    assert StaffMail.objects.filter(kind="unanswered", to=dirk).count() == 1

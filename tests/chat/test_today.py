@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from chat.models import Conversation
-from institutions.models import AuditEvent, Institution, User
+from institutions.models import AuditEvent, Institution, JobRun, User
 from roster.models import ConsultationHour, OpeningLog, OpenOverride, Presence, ServiceLine
 from roster.opening import Reason
 from tests.people import be_present, make_user, open_hour_for, sign_in
@@ -254,3 +254,13 @@ def test_each_line_has_its_own_page(coordinator: Client, line: ServiceLine) -> N
     assert response["Location"] == f"{PAGE}?line={other.pk}"
     assert OpenOverride.objects.get().line == other
     assert coordinator.get(f"{PAGE}?line=0").status_code == 404
+
+
+def test_a_job_that_did_not_succeed_for_a_day_is_said_to_everybody(
+    coordinator: Client, line: ServiceLine
+) -> None:
+    now = timezone.now()
+    JobRun.succeeded("erase_old_texts", now - timedelta(hours=24), 1)
+    assert "al langer dan een dag niet" not in page(coordinator)
+    JobRun.objects.update(ran_at=now - timedelta(hours=26))
+    assert "Oude teksten worden al langer dan een dag niet gewist." in page(coordinator)

@@ -1,100 +1,24 @@
 """Delivering the outbox over real SMTP: once, again after a failure, and given up where it must."""
 
-import email
 import os
 import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.message import Message
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from django.db import connection, connections
+from django.db import connections
 
-from institutions.jobs import BACK_OFF, LEASE, deliver_staff_mail, forget_old_mail
+from institutions.delivery import BACK_OFF, LEASE
+from institutions.jobs import deliver_staff_mail, forget_old_mail
 from institutions.models import StaffMail, User
-from tests.servers import free_port
+from tests.postbox import Postbox, database_url
 
 NOW = datetime(2026, 3, 2, 18, tzinfo=UTC)
 ROOT = Path(__file__).resolve().parent.parent.parent
-
-
-class Postbox:
-    """A mail server that takes mail, or answers what a test tells it to."""
-
-    def __init__(self) -> None:
-        self.taken: list[Message] = []
-        # Address or "data" to the answers that come first.
-        self.answers: dict[str, list[str]] = {}
-        self.sessions = 0
-
-    def _answer(self, about: str) -> str | None:
-        answers = self.answers.get(about, [])
-        return answers.pop(0) if answers else None
-
-    async def handle_EHLO(
-        self, server: Any, session: Any, envelope: Any, hostname: str, responses: list[str]
-    ) -> list[str]:
-        session.host_name = hostname
-        self.sessions += 1
-        return responses
-
-    async def handle_MAIL(
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        answer = self._answer("sender")
-        if answer is None:
-            envelope.mail_from = address
-        return answer or "250 OK"
-
-    async def handle_RCPT(
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
-    ) -> str:
-        if answer := self._answer(address):
-            return answer
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        if answer := self._answer("data"):
-            return answer
-        self.taken.append(email.message_from_bytes(envelope.content))
-        return "250 OK"
-
-    @property
-    def ids(self) -> list[str]:
-        return [str(message["Message-ID"]) for message in self.taken]
-
-
-@pytest.fixture
-def port() -> int:
-    # Controller would take the kernel's choice too late to tell us.
-    return free_port()
-
-
-@pytest.fixture
-def smtp(settings: Any, port: int) -> None:
-    """Send to a mail server on this port, whether it is there or not."""
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
-    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
-    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    settings.EMAIL_TIMEOUT = 5
-    settings.DEFAULT_FROM_EMAIL = "Klikvoor <noreply@klikvoor.example>"
-
-
-@pytest.fixture
-def postbox(smtp: None, port: int) -> Iterator[Postbox]:
-    box = Postbox()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield box
-    controller.stop()
 
 
 def put(to: User, key: str = "event:1") -> StaffMail:
@@ -246,11 +170,6 @@ def test_a_process_killed_between_sending_and_committing_doubles_one_mail(
 ) -> None:
     put(anna)
     put(anna, "event:2")
-    name = str(connection.settings_dict["NAME"])
-    url = os.environ["DATABASE_URL"]
-    url = f"sqlite:///{name}" if url.startswith("sqlite") else url.rpartition("/")[0] + f"/{name}"
-    if "?" in os.environ["DATABASE_URL"]:
-        url += "?" + os.environ["DATABASE_URL"].partition("?")[2]
     killed = subprocess.run(
         [
             sys.executable,
@@ -259,7 +178,7 @@ def test_a_process_killed_between_sending_and_committing_doubles_one_mail(
         ],
         env=os.environ
         | {
-            "DATABASE_URL": url,
+            "DATABASE_URL": database_url(),
             "EMAIL_URL": f"smtp://127.0.0.1:{port}",
             "DEFAULT_FROM_EMAIL": "Klikvoor <noreply@klikvoor.example>",
         },

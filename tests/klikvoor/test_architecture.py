@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Above may import from below, never the other way round.
-APPS = ("klikvoor", "triage", "chat", "roster", "institutions")
+APPS = ("klikvoor", "mail", "triage", "chat", "roster", "institutions")
 # Inside an app likewise: the edges, then forms, then models, then what a model tells.
 LAYERS = (
     {"consumers", "views", "urls", "routing", "admin", "management"},

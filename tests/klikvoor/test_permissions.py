@@ -20,6 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from chat.models import Conversation, QuickReply, Visitor
 from institutions.models import Institution, Invitation, User
 from roster.models import ServiceLine
+from tests.chat.letters import own, write_letter
 from tests.people import (
     ORIGIN,
     be_present,
@@ -29,6 +30,7 @@ from tests.people import (
     sign_in,
     visit_cookie,
 )
+from triage.models import Questionnaire, QuestionnaireDraft
 
 # Anna holds the visitor's chat, Bilal is her colleague, Carla a stranger. Edith and Greta coordinate
 # Zuid and Maas, Dirk the platform. Hugo is a worker who was disabled after he signed in, Ines one
@@ -53,6 +55,7 @@ class World:
     token: str
     line: ServiceLine
     reply: QuickReply
+    letter: Conversation
 
     def browser(self, person: str) -> Client:
         client = Client(headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"})
@@ -111,6 +114,7 @@ def world(
         token=token,
         line=line,
         reply=QuickReply.objects.create(shortcut="Hello", text="Hello!"),
+        letter=own(write_letter(line), zuid),
     )
 
 
@@ -171,21 +175,88 @@ def annas_hour(world: World) -> dict[str, Any]:
     return {"pk": world.staff["anna"].duties.get().hour_id}
 
 
+# A letter of Zuid: its workers, and nobody of another institution.
+LETTER_OF_ZUID = row("login", workers="in", carla="hidden", coordinators="no", ines="mfa")
+
+
+def the_letter(world: World) -> dict[str, Any]:
+    return {"pk": world.letter.pk}
+
+
 def nothing(world: World) -> dict[str, Any]:
     return {"pk": 10**6}
 
 
+# The questions of a site that no institution keeps.
+OF_SITE = row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa")
+
+
+def site(world: World) -> dict[str, Any]:
+    return {"pk": world.line.brands.get().pk}
+
+
+def versioned(world: World) -> dict[str, Any]:
+    return {**site(world), "number": Questionnaire.current(world.line.brands.get()).version}
+
+
+def drafted(world: World) -> dict[str, Any]:
+    """The same site, with a draft."""
+    brand = world.line.brands.get()
+    if not QuestionnaireDraft.objects.filter(brand=brand).exists():
+        by = rights_of(world.staff["dirk"])
+        QuestionnaireDraft.start(brand, by, Questionnaire.current(brand).data, from_version=1)
+    return site(world)
+
+
 ADDRESSES: dict[str, Address] = {
+    # mail
+    # Whoever has the link stops the mail; a wrong one looks as if that was done.
+    "stop_mail": Address(EVERYBODY, EVERYBODY, kwargs=lambda world: {"token": "x" * 42}),
+    "undelivered": Address(COORDINATOR),
+    "send_again": Address(
+        NOT_LIKE_THIS,
+        row("login", workers="no", coordinators="hidden", ines="mfa"),
+        kwargs=lambda world: {"kind": "staff", "pk": 10**6},
+    ),
     # triage
     "visit": Address(
         EVERYBODY, EVERYBODY, data=lambda world: {"action": "language", "language": "nl"}
     ),
     "privacy": Address(EVERYBODY),
+    "come_back": Address(EVERYBODY, EVERYBODY, data=lambda world: {"words": "geen code"}),
     "brand_css": Address(EVERYBODY),
+    "places": Address(EVERYBODY),
     "sites": Address(PLATFORM),
     "new_site": Address(PLATFORM, PLATFORM),
     "site": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.brands.get().pk}),
+    # A coordinator of other sites does not hear which there are.
+    "questions": Address(COORDINATOR),
+    "questions_of": Address(OF_SITE, kwargs=site),
+    "questions_version": Address(OF_SITE, kwargs=versioned),
+    "questions_export": Address(OF_SITE, kwargs=versioned),
+    "questions_start": Address(NOT_LIKE_THIS, OF_SITE, kwargs=site),
+    "questions_discard": Address(NOT_LIKE_THIS, OF_SITE, kwargs=drafted),
+    "questions_import": Address(OF_SITE, OF_SITE, kwargs=site),
+    "questions_try": Address(OF_SITE, OF_SITE, kwargs=drafted),
+    "questions_forget_example": Address(
+        NOT_LIKE_THIS,
+        OF_SITE | {"dirk": "hidden"},
+        kwargs=lambda world: {**site(world), "example": 10**6},
+    ),
+    "questions_draft": Address(
+        OF_SITE, OF_SITE, kwargs=drafted, data=lambda world: {"deed": "name", "name": "x"}
+    ),
+    "questions_export_draft": Address(OF_SITE, kwargs=drafted),
+    "questions_differences": Address(OF_SITE, kwargs=drafted),
+    "questions_publish": Address(OF_SITE, OF_SITE, kwargs=drafted),
+    "questions_new_part": Address(
+        OF_SITE, OF_SITE, kwargs=lambda world: {**drafted(world), "kind": "rule"}
+    ),
+    "questions_part": Address(
+        OF_SITE, OF_SITE, kwargs=lambda world: {**drafted(world), "kind": "rule", "key": "0"}
+    ),
     # chat
+    "queue_rules": Address(PLATFORM, PLATFORM, kwargs=lambda world: {"pk": world.line.pk}),
     "desk": Address(WORKER, WORKER),
     # Staff look; the platform opens and closes by hand.
     "today": Address(STAFF, PLATFORM),
@@ -197,7 +268,18 @@ ADDRESSES: dict[str, Address] = {
         row("login", workers="no", coordinators="hidden", dirk="in", ines="mfa"),
         kwargs=lambda world: {"pk": world.reply.pk},
     ),
+    "letters": Address(WORKER),
+    "letter": Address(LETTER_OF_ZUID, kwargs=the_letter),
+    "letter_draft": Address(NOT_LIKE_THIS, LETTER_OF_ZUID, kwargs=the_letter),
+    # Of its deeds, the one that everybody of the institution may; tests/chat/test_letter_page.py.
+    "do_letter": Address(
+        NOT_LIKE_THIS,
+        LETTER_OF_ZUID,
+        kwargs=lambda world: {**the_letter(world), "deed": "claim"},
+    ),
+    "letter_figures": Address(COORDINATOR),
     # roster
+    "roster_letters": Address(PLATFORM, PLATFORM, data=lambda world: {"deed": "deal"}),
     "roster_week": Address(STAFF, STAFF_NOT_LIKE_THIS),
     "roster_month": Address(STAFF, STAFF_NOT_LIKE_THIS),
     "roster_gaps": Address(STAFF, STAFF_NOT_LIKE_THIS),

@@ -93,6 +93,23 @@ WORKER_ORDERS: dict[type, Order] = {
         ONLY_ANNA,
         needs=end_by_visitor,
     ),
+    commands.ConversationUrgency: Order(
+        lambda world, person: {
+            "conversation": world.chat.pk,
+            "urgency": "now",
+            "reason": "Klinkt erger",
+        },
+        ONLY_ANNA,
+    ),
+    commands.ChecklistTick: Order(
+        lambda world, person: {
+            "conversation": world.chat.pk,
+            "checklist": "meldcode",
+            "step": 1,
+            "on": True,
+        },
+        ONLY_ANNA,
+    ),
     commands.WorkerPost: Order(
         lambda world, person: {
             "conversation": world.chat.pk,

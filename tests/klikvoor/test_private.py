@@ -132,6 +132,26 @@ def talk(young: Browser, worker: Browser, conversation: str) -> None:
     assert json.dumps(heard).count(SENTENCE) >= 4
 
 
+def write_letter(server: Server) -> bytes:
+    """A letter with the sentence in it and in its address, and back with the code; the code."""
+    young = Browser(server)
+    assert young.post("letter") == 303
+    assert young.post("skip_all") == 303
+    given = {"answer_by": "mail", "address": "zeegroene@ongezien.example"}
+    assert young.post("letter_send", client_id=new_id(), text=SENTENCE, **given) == 303
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    _status, page = young.request("POST", "/", b"action=code", **kind)
+    words = " ".join(re.findall(r"<li>([a-z]+)</li>", page))
+    back = Browser(server)
+    for typed, status in ((f"{words} {SENTENCE}", 400), ("adres " * 7, 404), (words, 303)):
+        form = urlencode({"words": typed}).encode()
+        assert back.request("POST", "/terug/", form, **kind)[0] == status
+    assert back.post("letter_post", client_id=new_id(), text=f"{SENTENCE}?") == 303
+    _status, page = back.request("POST", "/", b"action=letter_older", **kind)
+    assert page.count(SENTENCE) == 2, "the search below would prove nothing"
+    return words.encode()
+
+
 def stumble(young: Browser, conversation: str) -> None:
     """The sentence where nothing expects it: in what is refused, not found, or broken."""
     hello = {"type": "hello", "conversation": conversation, "after": 0}
@@ -207,6 +227,7 @@ def test_a_visit_leaves_no_trace_in_one_process(
         answer_questions(young)
         [[conversation]] = server.rows("SELECT id FROM chat_conversation")
         talk(young, worker, str(conversation))
+        code = write_letter(server)
         stumble(young, str(conversation))
         break_storage(young, str(conversation), database)
         # While it runs: the write-ahead log holds what the file does not hold yet.
@@ -225,6 +246,7 @@ def test_a_visit_leaves_no_trace_in_one_process(
     assert b"Anna de Wit" in kept["klikvoor.sqlite3"], "the search below would prove nothing"
     assert {name: traces(content) for name, content in kept.items() if traces(content)} == {}
     assert [name for name, content in kept.items() if token.encode() in content] == []
+    assert [name for name, content in kept.items() if code in content] == []
 
 
 def break_storage(young: Browser, conversation: str, database: Path) -> None:
@@ -268,6 +290,7 @@ def test_a_visit_leaves_no_trace_in_two_processes(two_servers: TwoServers) -> No
     match = re.search(r'data-conversation="([\w-]{22})"', young.get())
     assert match, "the waiting page names its conversation"
     talk(young, worker, match[1])
+    code = write_letter(two_servers.second)
     stumble(young, match[1])
     time.sleep(0.5)
     listener.stop()
@@ -281,6 +304,7 @@ def test_a_visit_leaves_no_trace_in_two_processes(two_servers: TwoServers) -> No
     client.close()
     assert any(b"hub.relay" in data or b"klikvoor" in data for data in heard)
     assert not traces(b"\n".join(heard))
+    assert code not in b"\n".join(heard)
 
     for server in (two_servers.first, two_servers.second):
         server.stop()

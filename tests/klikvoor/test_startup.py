@@ -24,6 +24,8 @@ REAL = {
     "SECURE": True,
 }
 DEMO = {"DEMO": True, "DATABASES": SQLITE}
+MAIL = {"EMAIL_BACKEND": startup.SMTP, "EMAIL_USE_TLS": False, "EMAIL_USE_SSL": False}
+COMES_IN = {"MAIL_LISTEN": "lmtp://127.0.0.1:24", "MAIL_REPLY_TO": "post@example.org"}
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 
 
@@ -43,7 +45,18 @@ def problems(monkeypatch: pytest.MonkeyPatch, **changes: object) -> str:
     return "\n".join(problem.msg for problem in settings_problems())
 
 
-@pytest.mark.parametrize("changes", [{}, REAL, DEMO, REAL | {"DATABASES": POSTGRESQL}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        REAL,
+        DEMO,
+        REAL | {"DATABASES": POSTGRESQL},
+        COMES_IN | MAIL | {"EMAIL_HOST": "localhost"},
+        COMES_IN | MAIL | {"EMAIL_HOST": "mail.example.org", "EMAIL_USE_TLS": True},
+        COMES_IN | {"MAIL_LISTEN": "", "MAIL_FETCH_URL": "imaps://a:b@imap.example.org"},
+    ],
+)
 def test_safe_settings_pass(monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]) -> None:
     assert problems(monkeypatch, **changes) == ""
 
@@ -65,6 +78,17 @@ def test_safe_settings_pass(monkeypatch: pytest.MonkeyPatch, changes: dict[str, 
         (REAL | DEMO, "real host name (chat.example.org)"),
         (DEMO | {"DATABASES": POSTGRESQL}, "names a real database"),
         (DEMO | {"EMAIL_BACKEND": startup.SMTP}, "names a real mail server"),
+        (MAIL | {"EMAIL_HOST": "mail.example.org"}, "unencrypted"),
+        ({"MAIL_LISTEN": "lmtp://127.0.0.1:24"}, "MAIL_REPLY_TO does not say"),
+        ({"MAIL_REPLY_TO": "post@example.org"}, "nothing takes that mail"),
+        (COMES_IN | {"MAIL_REPLY_TO": "Post <post@example.org>"}, "an address alone"),
+        (COMES_IN | {"MAIL_FROM": "post"}, "MAIL_FROM has to be an address"),
+        (COMES_IN | {"MAIL_REPLY_TO": f"{'p' * 21}@example.org"}, "more than 20 characters"),
+        (COMES_IN | {"MAIL_LISTEN": "8024"}, "MAIL_LISTEN has to look like"),
+        (COMES_IN | {"MAIL_LISTEN": "lmtp://0.0.0.0:24"}, "anybody on the internet"),
+        (COMES_IN | {"MAIL_FETCH_URL": "imap://a:b@imap.example.org"}, "unencrypted"),
+        (COMES_IN | {"MAIL_FETCH_URL": "imaps://imap.example.org"}, "user and a password"),
+        (COMES_IN | DEMO | {"MAIL_FETCH_URL": "imaps://a:b@imap.example.org"}, "real mailbox"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY is too short"),
         ({"SECRET_KEY": "x" * 60}, "SECRET_KEY is too short or too simple"),
         ({"HASHING_KEY": "short"}, "HASHING_KEY is too short"),

@@ -2,8 +2,11 @@
 
 import asyncio
 import threading
+from datetime import timedelta
 
 import pytest
+import time_machine
+from django.utils import timezone
 
 from klikvoor.tick import CALM_SECONDS, Job, Tick, jobs, tick_forever
 
@@ -23,11 +26,16 @@ def named(log: list[str], name: str, *, fails: bool = False, judges: bool = Fals
     return Job(run, 0, judges=judges)
 
 
-def test_what_calls_people_lost_judges_and_nothing_else_does() -> None:
+def test_what_calls_people_lost_or_takes_away_judges_and_nothing_else_does() -> None:
     assert {job.run.__name__ for job in jobs() if job.judges} == {
         "return_lost_chats",
         "end_lost_visits",
         "follow_presence",
+        "end_waiting_after_hours",
+        "forget_old",
+        "forget_old_visits",
+        "close_quiet_letters",
+        "erase_old_texts",
     }
 
 
@@ -97,3 +105,22 @@ async def test_a_slow_job_that_fails_is_logged_and_tried_again(
     await tick.run_due()
     assert log == ["mail", "mail"]
     assert "RuntimeError" in caplog.text
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=1), timedelta(hours=-1), timedelta(hours=25)])
+async def test_after_a_jump_of_the_clock_nobody_is_called_lost(
+    jump: timedelta, caplog: pytest.LogCaptureFixture
+) -> None:
+    log: list[str] = []
+    tick = Tick([named(log, "other"), named(log, "judge", judges=True)])
+    tick.calm_at = now()
+    await tick.run_due()
+    assert log == ["other", "judge"]
+    with time_machine.travel(timezone.now() + jump, tick=True):
+        await tick.run_due()
+        assert log == ["other", "judge", "other"]
+        assert "the clock jumped" in caplog.text
+        # It stays there: everybody renewed their lease by it meanwhile.
+        tick.calm_at = now()
+        await tick.run_due()
+        assert log[3:] == ["other", "judge"]

@@ -1,6 +1,7 @@
 """How a browser without JavaScript acts in a visit."""
 
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -56,3 +57,23 @@ def nothing_changes() -> Iterator[None]:
 def ask(browser: Client) -> None:
     """Come as far as the first question."""
     assert "Waar wil je over praten?" in go(browser, "start")
+
+
+# --- Letters --------------------------------------------------------------------------------------
+
+LETTER = "Thuis is het niet fijn. Ik wil er graag over schrijven."
+
+
+def send(browser: Client, action: str = "letter_send", **fields: object) -> Any:
+    given = {"client_id": str(uuid.uuid4()), "text": LETTER, "answer_by": "code", **fields}
+    return act(browser, action, **given)
+
+
+def code_of(browser: Client) -> str:
+    """What the page shows when the code is asked for."""
+    return str(act(browser, "code").context["code"])
+
+
+def another() -> Client:
+    """Another browser."""
+    return Client(headers=SAME_ORIGIN)

@@ -6,6 +6,7 @@ from django.test import Client
 from institutions.models import AuditEvent, Brand, User
 from roster.models import ServiceLine
 from tests.people import sign_in
+from triage.models import Questionnaire, default_data
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +71,27 @@ def test_only_one_site_serves_unknown_addresses(dirk: User, brand: Brand) -> Non
     response = sign_in(dirk).post("/staff/sites/new/", GOOD | {"is_default": "on"})
     assert "Een andere site is dat al" in response.content.decode()
     assert Brand.objects.get(is_default=True) == brand
+
+
+@pytest.mark.parametrize(("chosen", "name"), [("", "jongeren"), ("ouders", "ouders")])
+def test_a_new_site_begins_with_questions_that_come_along(
+    dirk: User, line: ServiceLine, chosen: str, name: str
+) -> None:
+    sign_in(dirk).post("/staff/sites/new/", GOOD | {"questions": chosen})
+    site = Brand.objects.get(name="Klikvoorlicht")
+    assert Questionnaire.current(site).data == default_data(name)
+
+
+def test_a_site_that_has_questions_keeps_them(dirk: User, brand: Brand, line: ServiceLine) -> None:
+    Questionnaire.publish(brand, default_data("ouders"))
+    browser = sign_in(dirk)
+    assert "Om mee te beginnen" not in browser.get(f"/staff/sites/{brand.pk}/").content.decode()
+    browser.post(f"/staff/sites/{brand.pk}/", GOOD | {"line": line.pk, "questions": "jongeren"})
+    assert Questionnaire.current(brand).data["name"] == "ouders"
+
+
+def test_a_site_cannot_begin_with_questions_that_do_not_exist(
+    dirk: User, line: ServiceLine
+) -> None:
+    sign_in(dirk).post("/staff/sites/new/", GOOD | {"questions": "../settings"})
+    assert not Brand.objects.filter(name="Klikvoorlicht").exists()

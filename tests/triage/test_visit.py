@@ -33,16 +33,19 @@ def test_the_first_page_says_until_when_and_sets_no_cookie(
     assert not Visitor.objects.exists()
 
 
-def test_from_click_to_queue_in_four_answers(newcomer: Client, open_hour: ConsultationHour) -> None:
+def test_from_click_to_queue_in_six_answers(newcomer: Client, open_hour: ConsultationHour) -> None:
     started = act(newcomer, "start")
     assert started.status_code == 303
     assert started["Location"] == "/?start=1"
     assert newcomer.get("/?start=1")["Location"] == "/"
-    assert "Vraag 1 van 4" in text_of(newcomer.get("/"))
+    assert "Vraag 1 van 6" in text_of(newcomer.get("/"))
     assert "Ben je nu veilig?" in go(newcomer, "answer", step=0, topic="family")
     assert "Hoe zwaar voelt het nu?" in go(newcomer, "answer", step=1, safe="unsure")
-    assert "Hoe oud ben je?" in go(newcomer, "answer", step=2, heavy="2")
-    page = go(newcomer, "answer", step=3, age="12_14", words="ik snap het niet meer")
+    assert "Wil je alvast iets schrijven?" in go(newcomer, "answer", step=2, heavy="2")
+    page = go(newcomer, "answer", step=3, words="ik snap het niet meer")
+    assert "Hoe oud ben je?" in page
+    assert "Waar woon je?" in go(newcomer, "answer", step=4, age="12_14")
+    page = go(newcomer, "answer", step=5, place_text="6411")
     conversation = Conversation.objects.get()
     assert conversation.status == Conversation.Status.WAITING
     assert conversation.urgency == Conversation.Urgency.SOON
@@ -119,17 +122,16 @@ def test_nothing_chosen_is_a_friendly_word_and_no_step(
     assert "Waar wil je over praten?" in text_of(response)
 
 
-def test_the_last_page_may_stay_empty(newcomer: Client, open_hour: ConsultationHour) -> None:
+def test_own_words_may_stay_empty(newcomer: Client, open_hour: ConsultationHour) -> None:
     ask(newcomer)
     for step in range(3):
         go(newcomer, "skip", step=step)
-    assert "Je wacht op" in go(newcomer, "answer", step=3, age="", words="  ")
+    assert "Hoe oud ben je?" in go(newcomer, "answer", step=3, words="  ")
 
 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"age": "elf"}, "Kies een van de antwoorden"),
         ({"words": "x" * 501}, "Dit is te lang"),
         ({"words": "a\x00b"}, "tekens in die we niet kunnen bewaren"),
         ({"words": "a\u202eb"}, "tekens in die we niet kunnen bewaren"),
@@ -155,8 +157,7 @@ def test_five_hundred_letters_with_line_ends_fit(
     ask(newcomer)
     for step in range(3):
         go(newcomer, "skip", step=step)
-    go(newcomer, "answer", step=3, words="a\r\n" * 249 + "aa")
-    assert Conversation.objects.exists()
+    assert "Hoe oud ben je?" in go(newcomer, "answer", step=3, words="a\r\n" * 249 + "aa")
 
 
 # --- Danger -------------------------------------------------------------------------------------

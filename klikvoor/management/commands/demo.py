@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from chat.queue import opening_of
 from klikvoor.demo import keep_colleagues_present
+from klikvoor.demo.examples import bring_in_examples
+from klikvoor.demo.letters import bring_in_letters
 from klikvoor.demo.people import bring_in
 from klikvoor.demo.plan import make_plan
 from klikvoor.demo.quarter import fill_quarter
@@ -22,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--quarter",
             action="store_true",
-            help="In its real size: 36 institutions and a quarter of hours.",
+            help="In its real size: 36 institutions, a quarter of hours, and letters.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,8 +37,11 @@ class Command(BaseCommand):
         if options["quarter"]:
             fill_quarter(cast, now)
         make_plan(cast, now)
+        if options["quarter"]:
+            bring_in_letters(cast, now)
         bring_in_replies()
         Questionnaire.publish_default(cast.brand)
+        bring_in_examples(cast.brand)
         keep_colleagues_present(now)
         if options["verbosity"]:
             until = opening_of(cast.line, now).until

@@ -1,19 +1,26 @@
 """`manage.py serve`: Daphne with the job tick in its event loop."""
 
 # Daphne installs its reactor when it is imported, so it comes first.
-from daphne.server import Server  # isort: skip
+from klikvoor.pacing import PacedServer  # isort: skip
 
 import asyncio
 import gc
+import logging
+import os
 import signal
+import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from twisted.internet import reactor
 
 from chat import process
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
+from mail.listener import Listener, Place
+
+log = logging.getLogger("klikvoor.serve")
 
 DRAIN_SECONDS = 10.0
 NEVER = -1
@@ -36,13 +43,23 @@ class Command(BaseCommand):
         from klikvoor.asgi import application
 
         self.runs_jobs = not options["no_jobs"]
+        place = Place.at(settings.MAIL_LISTEN) if settings.MAIL_LISTEN else None
+        self.listener = Listener(place) if place else None
+        if self.listener:
+            try:
+                self.listener.start()
+            except OSError as error:
+                raise CommandError(
+                    "Klikvoor does not start like this.\nMAIL_LISTEN names a place where it cannot"
+                    f" listen ({error.strerror or error}). Does another process listen there?"
+                ) from None
         if options["unix"]:
             endpoint = f"unix:{options['unix']}"
         else:
             host = options["host"].replace(":", r"\:")
             endpoint = f"tcp:port={options['port']}:interface={host}"
-        server = Server(
-            application=application,
+        self.server = server = PacedServer(
+            application,
             endpoints=[endpoint],
             # Daphne's own logging holds addresses; ours is all there is.
             action_logger=None,
@@ -56,6 +73,12 @@ class Command(BaseCommand):
             ready_callable=self._ready,
         )
         server.run()
+        # A request that is half-way waits in its thread for a loop that is gone, and Python would
+        # wait for that thread for ever. All that was acknowledged is stored by now.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
     def _ready(self) -> None:
         reactor.callWhenRunning(self._start)
@@ -78,6 +101,16 @@ class Command(BaseCommand):
         self._stopping = asyncio.ensure_future(self._drain_and_stop(seconds))
 
     async def _drain_and_stop(self, seconds: float) -> None:
-        await process.drain(seconds)
-        process.stop()
-        reactor.stop()  # type: ignore[misc]  # twisted's reactor is a module that says it is a class
+        # Newcomers find another process, or nobody for a moment; never one that is about to go.
+        for listener in self.server.listeners:
+            listener.addCallback(lambda port: port and port.stopListening())
+        try:
+            if self.listener:
+                # Before the writer, which stores what it takes.
+                await asyncio.to_thread(self.listener.stop)
+            await process.drain(seconds)
+            process.stop()
+        except Exception as error:
+            log.error("the server did not end in order", exc_info=error)
+        finally:
+            reactor.stop()  # type: ignore[misc]  # a module that says it is a class

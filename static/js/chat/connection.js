@@ -142,8 +142,17 @@ export class Connection {
       this.#planHeartbeat();
       this.#tellState();
     }
-    if (frame.type === "restart") this.#restartWithin = frame.within * second;
+    if (frame.type === "restart") this.#leaveWithin(frame.within * second);
     this.#options.onFrame(frame);
+  }
+
+  /** The server stops soon: change over at a moment of our own, before it closes the socket. */
+  #leaveWithin(time) {
+    this.#restartWithin = time;
+    this.#after("leave", between(0, time), () => {
+      this.#restartWithin = 0;
+      this.#drop();
+    });
   }
 
   #planHeartbeat() {
@@ -172,6 +181,7 @@ export class Connection {
     this.#isOpen = false;
     this.#cancel("answer");
     this.#cancel("heartbeat");
+    this.#cancel("leave");
     if (FINAL_CODES.has(code)) return this.#stop(code);
 
     let delay;

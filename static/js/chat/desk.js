@@ -9,14 +9,17 @@ import { Connection } from "./connection.js";
 import { About } from "./desk_about.js";
 import { Alerts } from "./desk_alerts.js";
 import { Bar } from "./desk_bar.js";
+import { Checklists } from "./desk_checklists.js";
 import { Commands } from "./desk_commands.js";
 import { Conversation } from "./desk_conversation.js";
 import { askDespite, CloseDialog, HandOverDialog } from "./desk_dialogs.js";
 import { byId, announce, say } from "./desk_dom.js";
 import { listenToKeys } from "./desk_keys.js";
+import { Letters } from "./desk_letters.js";
 import { announcePresence, Lists } from "./desk_lists.js";
 import { QuickReplies } from "./desk_replies.js";
 import { State } from "./desk_state.js";
+import { UrgencyDialog } from "./desk_urgency.js";
 
 /** A page that is sent to reload at once after loading would do so for ever. */
 const RELOAD_AFTER = 4000;
@@ -44,10 +47,20 @@ const commands = new Commands(send);
 const conversation = new Conversation({ state, send });
 const about = new About({ state, send });
 const bar = new Bar({ state, send });
-const lists = new Lists({ state, onClaim: claim, onSelect: (id) => choose(id) });
+const lists = new Lists({
+  state,
+  onClaim: claim,
+  onSelect: (id) => choose(id),
+  onUrgency: ({ conversation: id, label, urgency: level }) =>
+    urgency.ask({ id, label: say("who", { label }), urgency: level }),
+});
 const replies = new QuickReplies((text) => conversation.insert(text));
 const handOver = new HandOverDialog(runVerb, state);
 const close = new CloseDialog(runVerb);
+const run = (frame, isDone) => commands.run(frame, isDone);
+const urgency = new UrgencyDialog(run, state);
+new Checklists({ state, run });
+new Letters(state);
 new Alerts({
   state,
   onGo: (id) => {
@@ -138,7 +151,7 @@ async function claim({ conversation: id }, despite = false) {
   if (outcome.ok) {
     announce(say("claimed"));
     choose(id);
-  } else if (!despite && ["cap", "urgent"].includes(outcome.code)) {
+  } else if (!despite && ["extra", "urgent"].includes(outcome.code)) {
     if (await askDespite(outcome.text)) await claim({ conversation: id }, true);
   } else {
     lists.tell(outcome.text);
@@ -181,6 +194,7 @@ state.addEventListener("gone", ({ detail }) => {
   const wasThere = focused.closest("#conversation, dialog") || focused === document.body;
   handOver.closeFor(detail.chat.id);
   close.closeFor(detail.chat.id);
+  urgency.closeFor(detail.chat.id);
   // Once the pane is empty and a closing dialog gave the focus back to what is hidden now.
   if (detail.wasSelected && wasThere) queueMicrotask(() => byId("none-title").focus());
 });
@@ -189,6 +203,7 @@ byId("open-hand-over").addEventListener("click", () => state.chat && handOver.op
 for (const id of ["open-close", "open-register"]) {
   byId(id).addEventListener("click", () => state.chat && close.open(state.chat));
 }
+byId("open-urgency").addEventListener("click", () => state.chat && urgency.ask(state.chat));
 byId("open-help").addEventListener("click", () => byId("help-dialog").showModal());
 listenToKeys({
   onChat: (place) => {

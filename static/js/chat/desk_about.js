@@ -1,11 +1,25 @@
 /** The right pane: what the young person told before, notes among staff, and the registration. */
 
-import { byId, clock, clone, follow, put, putLines, putUrgency, say, show, slot } from "./desk_dom.js";
+import {
+  byId,
+  changeLines,
+  clock,
+  clone,
+  follow,
+  put,
+  putLines,
+  putUrgency,
+  say,
+  show,
+  slot,
+} from "./desk_dom.js";
 import { Outbox } from "./outbox.js";
 
-/** The two questions of the minimum registration, in the pane and in the dialog of closing. */
-export const REGISTRATION = ["contact_kind", "topic"];
-const FIELDS = { contact_kind: "contact-kind", topic: "topic" };
+/** The questions of the registration, in the pane and in the dialog of closing. */
+export const REGISTRATION = ["contact_kind", "topic", "topic_detail", "risk"];
+/** Without these it is no registration. */
+export const NEEDED = ["contact_kind", "topic"];
+const FIELDS = { contact_kind: "contact-kind", topic: "topic", topic_detail: "topic-detail", risk: "risk" };
 const kindsWithoutTopic = JSON.parse(byId("kinds-without-topic").textContent);
 
 /** The select of a registration question: `prefix` is "draft" (pane) or "close" (dialog). */
@@ -16,6 +30,41 @@ export function fillTopic(prefix) {
   const kind = registrationField(prefix, "contact_kind").value;
   const topic = registrationField(prefix, "topic");
   if (kindsWithoutTopic.includes(kind) && !topic.value) topic.value = "unknown";
+  offerDetails(prefix);
+}
+
+/** All subcategories, as the page brought them; a select shows those of its topic only. */
+const details = new Map();
+for (const group of document.querySelectorAll("#draft-topic-detail optgroup")) {
+  const options = [...group.children].map((option) => [option.value, option.textContent]);
+  details.set(group.dataset.topic, options);
+}
+
+/** Offer the subcategories of the topic that was chosen, and forget one that is not among them. */
+function offerDetails(prefix) {
+  const select = registrationField(prefix, "topic_detail");
+  const topic = registrationField(prefix, "topic").value;
+  if (select.dataset.topic === topic) return;
+  select.dataset.topic = topic;
+  const [none] = select.options;
+  select.replaceChildren(none, ...(details.get(topic) ?? []).map(([value, text]) => new Option(text, value)));
+  select.value = "";
+  show(select.closest(".field"), details.has(topic));
+}
+
+/** Fill in what is known so far. */
+export function fillRegistration(prefix, registration) {
+  for (const name of REGISTRATION) {
+    if (name === "topic_detail") offerDetails(prefix);
+    registrationField(prefix, name).value = registration[name];
+  }
+}
+
+/** Topic, age, region and wishes, as far as they are known. */
+function facts(intake) {
+  if (!intake) return [];
+  const { topic, age, region, wishes, danger } = intake;
+  return [topic, age, region, ...wishes, danger ? say("saw_help_lines") : ""].filter(Boolean);
 }
 
 export class About {
@@ -78,11 +127,16 @@ export class About {
     const { intake } = chat;
     putUrgency(byId("about-urgency"), chat.urgency);
     putLines(byId("about-reasons"), intake?.reasons ?? []);
+    putLines(byId("about-changes"), changeLines(intake?.changes ?? []));
+    show(byId("open-urgency"), chat.status === "active");
     put(byId("about-brand"), intake?.brand ?? "");
+    putLines(byId("about-facts"), facts(intake));
+    show(byId("about-version"), Boolean(intake?.version));
+    if (intake?.version) put(byId("about-version"), say("version", { n: intake.version }));
     this.#drawAnswers(intake?.answers ?? []);
     show(byId("answers-none"), Boolean(intake) && intake.answers.length === 0);
     if (byId("note-text").value !== chat.noteDraft) byId("note-text").value = chat.noteDraft;
-    for (const name of REGISTRATION) registrationField("draft", name).value = chat.registration[name];
+    fillRegistration("draft", chat.registration);
     this.#drawNotes();
   }
 

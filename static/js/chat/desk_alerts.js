@@ -40,6 +40,7 @@ export class Alerts {
     state.addEventListener("desk", () => this.#draw());
     state.addEventListener("chats", () => this.#drawTitle());
     state.addEventListener("arrived", ({ detail }) => this.#arrived(detail.item));
+    state.addEventListener("raised", ({ detail }) => this.#raised(detail.item));
     state.addEventListener("heard", ({ detail }) => this.#heard(detail.chat));
     byId("sound").addEventListener("click", () => this.#toggle());
     byId("alert-go").addEventListener("click", () => this.#go());
@@ -99,9 +100,20 @@ export class Alerts {
   // --- What happened ----------------------------------------------------------------------------
 
   #arrived(item) {
-    if (!this.#state.isAvailable || item.reserved === "other") return;
-    this.#play(item.urgency === "now" ? "urgent" : "waiting");
+    // Who needs help now is for everybody who is there, with a pause as well.
+    const isNow = item.urgency === "now";
+    if ((!this.#state.isAvailable && !isNow) || item.reserved === "other") return;
+    if (isNow) this.#putAway.delete(item.conversation);
+    this.#play(isNow ? "urgent" : "waiting");
     announce(say("new_in_queue", { urgency: say(`urgency_${item.urgency}`) }));
+  }
+
+  #raised(item) {
+    if (item.reserved === "other") return;
+    this.#putAway.delete(item.conversation);
+    this.#play("urgent");
+    announce(say("raised_in_queue", { label: say("who", { label: item.label }) }));
+    this.#draw();
   }
 
   #heard(chat) {
@@ -116,11 +128,11 @@ export class Alerts {
   /** Whoever must not be overlooked: handed over to me, or in need of help now. */
   #pressing() {
     const { desk, isAvailable } = this.#state;
-    if (!desk || !isAvailable) return null;
+    if (!desk) return null;
     const open = desk.queue.filter((item) => !this.#putAway.has(item.conversation));
     return (
-      open.find((item) => item.reserved === "me") ??
-      open.find((item) => item.urgency === "now" && item.reserved !== "other") ??
+      (isAvailable && open.find((item) => item.reserved === "me")) ||
+      open.find((item) => item.urgency === "now" && item.reserved !== "other") ||
       null
     );
   }
@@ -152,7 +164,9 @@ export class Alerts {
 
   #drawTitle() {
     const { desk, isAvailable, unread } = this.#state;
-    const waiting = isAvailable ? desk.queue.filter((item) => item.reserved !== "other") : [];
+    const waiting = (desk?.queue ?? []).filter(
+      (item) => item.reserved !== "other" && (isAvailable || item.urgency === "now"),
+    );
     const title = this.#title;
     let text = title;
     if (waiting.some((item) => item.urgency === "now")) text = say("title_urgent", { title });

@@ -5,7 +5,7 @@
  * open until the server answered; a refusal is told in it, with everything that was filled in.
  */
 
-import { fillTopic, REGISTRATION, registrationField } from "./desk_about.js";
+import { fillRegistration, fillTopic, NEEDED, REGISTRATION, registrationField } from "./desk_about.js";
 import { byId, put, say, show, slot } from "./desk_dom.js";
 
 for (const dialog of document.querySelectorAll("dialog")) {
@@ -26,7 +26,7 @@ export function askDespite(text) {
 }
 
 /** One dialog with a form that gives an order about the selected conversation. */
-class VerbDialog {
+export class VerbDialog {
   constructor(id, run) {
     this.dialog = byId(id);
     this.form = this.dialog.querySelector("form");
@@ -132,7 +132,9 @@ export class CloseDialog extends VerbDialog {
   /** @param {(frame: object) => Promise<import("./desk_commands.js").Outcome>} run */
   constructor(run) {
     super("close-dialog", run);
-    registrationField("close", "contact_kind").addEventListener("change", () => fillTopic("close"));
+    for (const name of ["contact_kind", "topic"]) {
+      registrationField("close", name).addEventListener("change", () => fillTopic("close"));
+    }
   }
 
   /** @param {import("./desk_state.js").Chat} chat one that runs, or that only needs registering */
@@ -144,13 +146,13 @@ export class CloseDialog extends VerbDialog {
     byId("close-reasons").disabled = this.isRegistering;
     show(byId("close-reasons"), !this.isRegistering);
     if (!chat.isPresent && !this.isRegistering) this.form.elements.reason.value = "visitor_left";
-    for (const name of REGISTRATION) registrationField("close", name).value = chat.registration[name];
+    fillRegistration("close", chat.registration);
     super.open(chat.id);
   }
 
   firstMissing() {
     const { reason } = this.form.elements;
-    const fields = REGISTRATION.map((name) => registrationField("close", name));
+    const fields = NEEDED.map((name) => registrationField("close", name));
     const missing = fields.filter((field) => !field.value);
     for (const field of fields) field.setAttribute("aria-invalid", String(!field.value));
     if (!this.isRegistering && !reason.value) missing.unshift(reason[0]);

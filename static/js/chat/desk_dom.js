@@ -49,6 +49,19 @@ export function putLines(list, lines) {
   );
 }
 
+/** Who raised or lowered the urgency and why, a line each. */
+export function changeLines(changes) {
+  return changes.map(({ name, at, old, new: now, reason }) =>
+    say("changed_by", {
+      name,
+      time: clock(at),
+      old: say(`urgency_${old}`),
+      new: say(`urgency_${now}`),
+      reason,
+    }).trim(),
+  );
+}
+
 /** A fresh copy of the one element in `<template id=…>`. */
 export function clone(templateId) {
   return byId(templateId).content.firstElementChild.cloneNode(true);

@@ -3,6 +3,7 @@
 import {
   announce,
   byId,
+  changeLines,
   clone,
   follow,
   minutesSince,
@@ -16,12 +17,14 @@ import {
 } from "./desk_dom.js";
 
 const TICK = 10000;
+const SECOND = 1000;
 const MOST_KEYS = 9;
 
 export class Lists {
   #state;
   #onClaim;
   #onSelect;
+  #onUrgency;
   #claiming = new Set();
   #isFirst = true;
 
@@ -30,16 +33,19 @@ export class Lists {
    * @param {import("./desk_state.js").State} options.state
    * @param {(item: object) => Promise<void>} options.onClaim "claim" was chosen for a queue item
    * @param {(id: string) => void} options.onSelect an own chat was chosen
+   * @param {(item: object) => void} options.onUrgency change the urgency of a queue item
    */
-  constructor({ state, onClaim, onSelect }) {
+  constructor({ state, onClaim, onSelect, onUrgency }) {
     this.#state = state;
     this.#onClaim = onClaim;
     this.#onSelect = onSelect;
+    this.#onUrgency = onUrgency;
     state.addEventListener("desk", () => this.#drawQueue());
     for (const name of ["chats", "chat", "selected"]) {
       state.addEventListener(name, () => this.#drawOwn());
     }
     setInterval(() => this.#drawQueue(), TICK);
+    setInterval(() => this.#countDown(), SECOND);
   }
 
   /** Tell why a claim did not work, and put the focus where the list begins. */
@@ -86,7 +92,39 @@ export class Lists {
     card.classList.toggle("is-new", !this.#isFirst);
     // The item of that moment, not of this one: its place and urgency may have changed.
     slot(card, "claim").addEventListener("click", () => this.#claim(card.dataset.key));
+    slot(card, "urgency-deed").addEventListener("click", () => {
+      const item = this.#find(card.dataset.key);
+      if (item) this.#onUrgency(item);
+    });
     return card;
+  }
+
+  #find(id) {
+    return this.#state.desk.queue.find((one) => one.conversation === id);
+  }
+
+  /** Being first for somebody passes by the second; nothing else of a card does. */
+  #countDown() {
+    const { desk } = this.#state;
+    if (!desk?.queue.some((item) => item.first)) return;
+    for (const card of byId("queue").children) {
+      const item = this.#find(card.dataset.key);
+      if (item) this.#fillFirst(card, item);
+    }
+  }
+
+  #fillFirst(card, item) {
+    const seconds = this.#state.firstFor(item);
+    const isHeld = seconds > 0 && !item.first.mine;
+    const line = slot(card, "first");
+    if (seconds) {
+      const whose = item.first.mine ? "mine" : "other";
+      const { because, who } = item.first;
+      put(line, say(`first_${whose}_${because}`, { n: seconds, who }));
+    }
+    show(line, seconds > 0);
+    const mayTake = this.#state.isAvailable || item.urgency === "now";
+    show(slot(card, "claim"), mayTake && item.reserved !== "other" && !isHeld);
   }
 
   #fillCard(card, item) {
@@ -96,6 +134,8 @@ export class Lists {
     put(slot(card, "label"), say("who", { label: item.label }));
     putUrgency(slot(card, "urgency"), item.urgency);
     putLines(slot(card, "reasons"), item.reasons);
+    putLines(slot(card, "changes"), changeLines(item.changes));
+    putLines(slot(card, "why"), item.why);
     card.classList.toggle("is-mine", isForMe);
 
     const flag = slot(card, "flag");
@@ -109,8 +149,13 @@ export class Lists {
     const facts = [
       say("place", { n: item.place }),
       minutes ? say("waits", { n: minutes }) : say("waits_now"),
+      item.topic,
+      item.age,
+      item.region,
+      ...item.wishes,
+      item.danger ? say("saw_help_lines") : "",
       item.brand,
-    ];
+    ].filter(Boolean);
     if (item.language === "en") facts.push(say("language_en"));
     put(slot(card, "facts"), facts.join(" · "));
 
@@ -121,12 +166,15 @@ export class Lists {
     const urgency = say(`urgency_${item.urgency}`);
     const label = say("who", { label: item.label });
     button.setAttribute("aria-label", `${button.textContent}: ${label}, ${urgency}`);
-    show(button, this.#state.isAvailable && !isForOther);
+    const deed = slot(card, "urgency-deed");
+    put(deed, say("urgency_label"));
+    deed.setAttribute("aria-label", say("urgency_of", { label }));
+    this.#fillFirst(card, item);
   }
 
   async #claim(id) {
     if (this.#claiming.has(id)) return;
-    const item = this.#state.desk.queue.find((one) => one.conversation === id);
+    const item = this.#find(id);
     if (!item) return;
     this.tell("");
     this.#claiming.add(id);

@@ -4,7 +4,8 @@
  *
  * Events: `desk` (queue, load, availability, colleagues), `chats` (the list of own chats),
  * `chat` {chat} (facts of one), `messages` {chat, frame}, `notes` {chat}, `arrived` {frame} (somebody
- * new in the queue), `heard` {chat} (a new message of a visitor), `gone` {chat, why}.
+ * new in the queue), `raised` {item} (somebody in the queue needs help now, and did not before),
+ * `heard` {chat} (a new message of a visitor), `checklists` {chat}, `gone` {chat, why}.
  */
 
 import { say } from "./desk_dom.js";
@@ -32,6 +33,8 @@ export class Chat {
   seenByVisitor = 0;
   intake = null;
   notes = [];
+  /** Steps of the protocols that were taken: `{checklist, step, name, at}`. */
+  ticks = [];
   isTyping = false;
   typingTimer = 0;
   goodbye = "gone";
@@ -39,7 +42,7 @@ export class Chat {
   isAsked = false;
   draft = "";
   noteDraft = "";
-  registration = { contact_kind: "", topic: "" };
+  registration = { contact_kind: "", topic: "", topic_detail: "", risk: "" };
   /** The time signal that was put away: 0, 30 or 45. */
   signalSeen = 0;
 
@@ -52,6 +55,8 @@ export class State extends EventTarget {
   epoch = "";
   me = null;
   desk = null;
+  /** When that came, on the clock of this page. */
+  deskAt = 0;
   /** Own chats, in the server's order. */
   chats = new Map();
   selected = null;
@@ -71,6 +76,13 @@ export class State extends EventTarget {
 
   get unread() {
     return [...this.chats.values()].reduce((sum, chat) => sum + chat.unread, 0);
+  }
+
+  /** How many seconds a waiting chat is still first for somebody; 0 when it is not (any more). */
+  firstFor({ first }) {
+    if (!first) return 0;
+    const passed = (performance.now() - this.deskAt) / 1000;
+    return Math.max(0, Math.ceil(first.seconds - passed));
   }
 
   /** For `hello`: what this window has. Marks all of it as asked for. */
@@ -118,6 +130,7 @@ export class State extends EventTarget {
 
   #applyDesk(frame) {
     this.desk = frame;
+    this.deskAt = performance.now();
     const mine = new Map();
     for (const item of frame.mine) {
       const chat = this.chats.get(item.conversation) ?? this.#begin(item);
@@ -129,9 +142,11 @@ export class State extends EventTarget {
     this.#tell("desk");
     this.#tell("chats");
     const known = this.#queued;
-    this.#queued = new Set(frame.queue.map((item) => item.conversation));
+    this.#queued = new Map(frame.queue.map((item) => [item.conversation, item.urgency]));
     for (const item of known ? frame.queue : []) {
-      if (!known.has(item.conversation)) this.#tell("arrived", { item });
+      const was = known.get(item.conversation);
+      if (!was) this.#tell("arrived", { item });
+      else if (was !== "now" && item.urgency === "now") this.#tell("raised", { item });
     }
   }
 
@@ -182,7 +197,16 @@ export class State extends EventTarget {
         break;
       case "intake":
         chat.intake = frame;
+        // What the young person chose; the worker may choose otherwise.
+        if (!chat.registration.topic) {
+          chat.registration.topic = frame.topic_code;
+          chat.registration.topic_detail = frame.topic_detail;
+        }
         break;
+      case "checklists":
+        chat.ticks = frame.ticks;
+        this.#tell("checklists", { chat });
+        return;
       case "notes":
         chat.notes = frame.notes;
         this.#tell("notes", { chat });

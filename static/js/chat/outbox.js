@@ -7,6 +7,8 @@
 
 const ANSWER_WITHIN = 6000;
 const LONGEST_WAIT = 30000;
+/** After the first "not now"; twice as long after each next one. */
+const AGAIN_SOON = 1000;
 /** Refusals that say "not now": tried again by ourselves, so many times. */
 const PASSING = new Set(["unavailable", "too_many"]);
 const PATIENCE = 6;
@@ -94,8 +96,13 @@ export class Outbox {
     entry.refusals += 1;
     if (!PASSING.has(event.code) || entry.refusals > PATIENCE) {
       this.#change(entry, "refused", event.code, event.text);
+      this.#plan();
+    } else if (event.code === "unavailable") {
+      // A database that was away for a moment: most of the time it is back.
+      this.#plan(AGAIN_SOON * 2 ** (entry.refusals - 1));
+    } else {
+      this.#plan();
     }
-    this.#plan();
     return true;
   }
 
@@ -135,14 +142,14 @@ export class Outbox {
     this.#plan();
   }
 
-  /** One clock for all, so that what is sent again goes in order. */
-  #plan() {
-    if (!this.isSending) {
+  /** One clock for all, so that what is sent again goes in order; `sooner` sets it anew. */
+  #plan(sooner = 0) {
+    if (!this.isSending || sooner) {
       clearTimeout(this.#timer);
       this.#timer = 0;
     }
     if (this.#timer || !this.isSending) return;
-    const wait = Math.min(LONGEST_WAIT, ANSWER_WITHIN * 2 ** this.#rounds);
+    const wait = Math.min(LONGEST_WAIT, sooner || ANSWER_WITHIN * 2 ** this.#rounds);
     this.#timer = setTimeout(() => {
       this.#rounds += 1;
       this.#sendAgain();

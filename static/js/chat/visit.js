@@ -138,6 +138,7 @@ function hear(frame) {
 function greeted(frame) {
   // Another epoch: a backup was restored, and our numbers may mean something else now.
   if (epoch && frame.epoch !== epoch) return reload();
+  if (frame.kind === "letter") return reload();
   epoch = frame.epoch;
   const changed = frame.status !== status || (frame.worker && worker && frame.worker !== worker);
   worker = frame.worker || worker;
@@ -161,6 +162,8 @@ function posted(frame) {
 }
 
 function statusChanged(frame) {
+  // In another window the chat became a letter, or was erased: this page is about nothing any more.
+  if (frame.reason === "letter" || frame.reason === "erased") return reload();
   if (frame.status === status) return;
   if (frame.worker) worker = frame.worker;
   happened(frame.status, frame.reason, "");
@@ -216,8 +219,8 @@ function render(to) {
 }
 
 function place(at) {
-  const sentence =
-    at.why === "urgent" ? texts.why_urgent : at.place === 1 ? texts.place_first : texts.place;
+  const why = { urgent: texts.why_urgent, waited: texts.why_waited }[at.why];
+  const sentence = why ?? (at.place === 1 ? texts.place_first : texts.place);
   let wait = texts.wait;
   if (at.minutes === null) wait = texts.wait_unknown;
   if (at.minutes === 0) wait = texts.wait_now;
@@ -259,6 +262,8 @@ function end() {
 function goAway() {
   isDone = true;
   connection.stop();
+  // This window may be the one that left, and is on its way already.
+  if (document.documentElement.classList.contains("is-leaving")) return;
   document.documentElement.classList.add("is-leaving");
   location.replace(part("exit").dataset.exit);
 }

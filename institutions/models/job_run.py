@@ -1,0 +1,55 @@
+"""When the jobs that must not be missed ran last."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+# A job that is watched runs every few minutes; after this long somebody has to look.
+LATE = timedelta(hours=25)
+
+
+class JobRunQuerySet(models.QuerySet["JobRun"]):
+    def late(self, now: datetime) -> "JobRunQuerySet":
+        """Those that did not succeed for a day and an hour, or never since they were first tried."""
+        long_ago = now - LATE
+        return self.filter(
+            Q(ran_at__lt=long_ago) | Q(ran_at__isnull=True, first_tried_at__lt=long_ago)
+        )
+
+
+class JobRun(models.Model):
+    """One row per watched job of the clock: the last success, and what came of it."""
+
+    name = models.CharField(max_length=60, primary_key=True)
+    first_tried_at = models.DateTimeField(default=timezone.now)
+    ran_at = models.DateTimeField(null=True, help_text="The last time that it succeeded.")
+    count = models.PositiveIntegerField(default=0, help_text="How many it did that time.")
+    total = models.PositiveBigIntegerField(default=0, help_text="How many since the beginning.")
+    failed_at = models.DateTimeField(null=True, help_text="The last failure, if after ran_at.")
+    error = models.CharField(max_length=60, blank=True, help_text="Its name, never its text.")
+
+    objects = JobRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def succeeded(cls, name: str, now: datetime, count: int) -> None:
+        run, _is_new = cls.objects.get_or_create(name=name, defaults={"first_tried_at": now})
+        cls.objects.filter(pk=run.pk).update(
+            ran_at=now,
+            count=count,
+            total=models.F("total") + count,
+            failed_at=None,
+            error="",
+        )
+
+    @classmethod
+    def failed(cls, name: str, now: datetime, error: BaseException) -> None:
+        run, _is_new = cls.objects.get_or_create(name=name, defaults={"first_tried_at": now})
+        cls.objects.filter(pk=run.pk).update(failed_at=now, error=type(error).__name__[:60])

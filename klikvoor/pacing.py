@@ -1,0 +1,202 @@
+"""Daphne, with the brakes that it lacks (docs/decisions/0014-slow-windows.md).
+
+Daphne writes whatever the application sends into a buffer without end, and reads whatever comes in
+into a queue without end: one window that does not read cost 188 MB, one that floods 49 MB. Here
+`send` waits while the connection's buffer is full, as it does on uvicorn, so that the consumer's own
+limit counts; nothing is read from a window that does not read or that is far ahead of the
+application; and frames that never become a command are counted as well.
+"""
+
+# Daphne installs its reactor when it is imported, so it comes first.
+from daphne.server import Server  # isort: skip
+
+import asyncio
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
+
+from chat.budgets import Bucket
+from chat.peers import TOO_MANY
+
+# Frames that wait for the application. A window within its budget has a handful at most.
+WAITING_FRAMES = 256
+# Pieces of one message: browsers send one, some libraries a few.
+PIECES = 256
+# Of the body of a request. Django refuses bodies above 64 KiB, but only once all of it is here.
+BODY = 1024 * 1024
+# Pings and pongs in ten seconds; nobody's browser can send any by itself.
+CONTROL_FRAMES = 60
+
+
+class PacedProtocol(WebSocketProtocol):
+    """One socket. Twisted tells it when its buffer is full (64 KiB) and when that was written."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        # Thousands of windows never need what is None here, and an Event takes a kilobyte.
+        self._room: asyncio.Event | None = None
+        self._control_frames: Bucket | None = None
+        self.is_writable = True
+        self.is_ahead = False
+        self._is_over = False
+        self._pieces = 0
+        # Until now this was the HTTP connection that the socket began as.
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+
+    # --- Out ------------------------------------------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        self.is_writable = False
+        self._read_or_not()
+
+    def resumeProducing(self) -> None:
+        self._writable_again()
+        self._read_or_not()
+
+    def _writable_again(self) -> None:
+        self.is_writable = True
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+
+    async def room(self) -> None:
+        """Wait until the buffer is written, or there is nobody left to write to."""
+        while not self.is_writable:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; `connectionLost` follows."""
+
+    def connectionLost(self, reason: Any) -> None:
+        # Whoever waits to write finds that there is nobody left.
+        self._writable_again()
+        super().connectionLost(reason)
+
+    # --- In -------------------------------------------------------------------------------------
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        self._pieces = 0
+        if self._is_over:
+            return
+        waiting = self.application_queue.qsize()
+        if waiting >= 4 * WAITING_FRAMES:
+            self._end()
+            return
+        super().onMessage(payload, isBinary)
+        if waiting >= WAITING_FRAMES and not self.is_ahead:
+            self.is_ahead = True
+            self._read_or_not()
+
+    def processData(self) -> bool:
+        if self._is_over:
+            # Not even looked at: parsing is what a flood costs.
+            self.data = b""
+            return False
+        return bool(super().processData())
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        self._pieces += 1
+        if self._pieces > PIECES:
+            self._end()
+        super().onMessageFrameBegin(length)
+
+    def onPing(self, payload: bytes) -> None:
+        if self._counts():
+            super().onPing(payload)
+
+    def onPong(self, payload: bytes) -> None:
+        if self._counts():
+            super().onPong(payload)
+
+    def _counts(self) -> bool:
+        self._control_frames = self._control_frames or Bucket(CONTROL_FRAMES)
+        if not self._is_over and not self._control_frames.take():
+            self._end()
+        return not self._is_over
+
+    def _end(self) -> None:
+        """More than anybody's browser does: say so, and drop the connection a second later."""
+        if not self._is_over:
+            self._is_over = True
+            self.sendClose(code=TOO_MANY)
+            self._read_or_not()
+
+    def caught_up(self) -> None:
+        """The application took everything that waited."""
+        self.is_ahead = False
+        self._read_or_not()
+
+    def _read_or_not(self) -> None:
+        if self.is_ahead or self._is_over or not self.is_writable:
+            self.transport.pauseProducing()
+        else:
+            self.transport.resumeProducing()
+
+
+class PacedRequest(WebRequest):
+    """A request whose body is kept up to a limit; the rest is read and forgotten."""
+
+    kept = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        if self.kept + len(data) <= BODY:
+            self.kept += len(data)
+            super().handleContentChunk(data)
+
+
+class PacedHTTPFactory(HTTPFactory):
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = PacedRequest
+        return protocol
+
+
+class PacedFactory(WebSocketFactory):
+    protocol = PacedProtocol
+
+
+class PacedServer(Server):
+    """Daphne's server for PacedProtocol."""
+
+    def __init__(self, application: Any, **options: Any) -> None:
+        super().__init__(self._paced, **options)
+        self._unpaced = application
+
+    # Daphne makes its own factories when it runs; ours take their places there.
+    @property
+    def http_factory(self) -> Any:
+        return self._http_factory
+
+    @http_factory.setter
+    def http_factory(self, made: Any) -> None:
+        self._http_factory = PacedHTTPFactory(self)
+
+    @property
+    def ws_factory(self) -> Any:
+        return self._ws_factory
+
+    @ws_factory.setter
+    def ws_factory(self, made: Any) -> None:
+        self._ws_factory = PacedFactory(self, server=made.server)
+
+    def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
+        """Run the application for one connection; `send` is a partial of `handle_reply`."""
+        if scope["type"] != "websocket":
+            return self._unpaced(scope, receive, send)
+        protocol, queue = send.args[0], receive.__self__
+
+        async def take() -> Any:
+            message = await receive()
+            if protocol.is_ahead and queue.empty():
+                protocol.caught_up()
+            return message
+
+        return self._unpaced(scope, take, send)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        if message["type"] == "websocket.send" and not protocol.is_writable:
+            await protocol.room()
+        await super().handle_reply(protocol, message)

@@ -1,0 +1,149 @@
+"""The door of the site under test: brings in people, and reads out at the end what is stored.
+
+A process beside the servers, on their database: `python -m tests.faults.door` reads one JSON order
+a line and answers each with one line. It works through the models' own verbs, so that the rows are
+those of real visits.
+"""
+
+import json
+import os
+import sys
+import traceback
+from datetime import timedelta
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "klikvoor.settings")
+
+import django
+
+django.setup()
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import close_old_connections, connection
+from django.utils import timezone
+
+from chat.keys import data_keys
+from chat.models import Conversation, Message, Note, StatusChange, Visitor
+from institutions.access import staff_of
+from institutions.models import AuditEvent, Brand, Institution, Membership, User
+from roster.models import Presence, ServiceLine
+from tests.people import add_second_factor, sign_in
+
+
+def found(*, institutions: int, workers: int) -> dict[str, Any]:
+    """Make a site with so many institutions, and so many workers in each."""
+    call_command("migrate", verbosity=0)
+    brand = Brand.objects.create(host="localhost", name="Faults", is_default=True)
+    line = ServiceLine.objects.create(name="Faults")
+    line.brands.add(brand)
+    people = []
+    for number in range(institutions):
+        institution = Institution.objects.create(name=f"Institution {number}")
+        for _ in range(workers):
+            people.append(new_worker(institution, len(people)))
+    return {"workers": people}
+
+
+def new_worker(institution: Institution, number: int) -> dict[str, Any]:
+    user = User.objects.create(
+        email=f"worker{number}@faults.example",
+        name=f"Worker {number}",
+        chat_name=f"Worker {number}",
+        password="!",
+    )
+    Membership.objects.create(user=user, institution=institution, role=Membership.Role.WORKER)
+    add_second_factor(user)
+    session = sign_in(user).session
+    # The clock of the servers jumps; a sign-in that ends by it would end the test, not the chat.
+    session.set_expiry(timedelta(days=60))
+    session.save()
+    return {
+        "id": user.pk,
+        "institution": institution.pk,
+        "cookie": f"{settings.SESSION_COOKIE_NAME}={session.session_key}",
+    }
+
+
+def visit() -> dict[str, Any]:
+    """Let somebody new come in, and wait."""
+    brand = Brand.objects.get()
+    visitor, token = Visitor.begin(brand, "nl")
+    conversation = Conversation.start(visitor=visitor, line=ServiceLine.objects.get())
+    return {
+        "conversation": conversation.pk,
+        "cookie": f"{settings.VISIT_COOKIE_NAME}={token}",
+    }
+
+
+def talk(*, worker: int, messages: int = 0, letters: int = 0) -> dict[str, Any]:
+    """Let somebody new come in and be taken by this worker, with so much written already."""
+    new = visit()
+    conversation = Conversation.objects.get(pk=new["conversation"])
+    staff = staff_of(User.objects.get(pk=worker))
+    assert staff is not None
+    now = timezone.now()
+    Presence.renew(worker, now=now, state=Presence.State.AVAILABLE)
+    conversation.claim(staff, despite=True)
+    key = data_keys.open(conversation.pk)
+    Message.objects.bulk_create(
+        Message(
+            conversation=conversation,
+            seq=seq,
+            client_id=f"{seq:08x}-0000-4000-8000-000000000000",
+            author="visitor",
+            body=key.seal("x" * letters, conversation.pk, seq, "visitor", "body"),
+            at=now,
+        )
+        for seq in range(1, messages + 1)
+    )
+    Conversation.objects.filter(pk=conversation.pk).update(last_seq=messages)
+    return new
+
+
+def read_out() -> dict[str, Any]:
+    """Return everything that the checker compares with what people remember."""
+    messages = []
+    for row in Message.objects.order_by("conversation", "seq").iterator():
+        key = data_keys.open(row.conversation_id)
+        text = key.unseal(bytes(row.body), row.conversation_id, row.seq, row.author, "body")
+        messages.append(
+            [row.conversation_id, row.seq, row.client_id, row.author, row.worker_id, text]
+        )
+    return {
+        "messages": messages,
+        "conversations": {
+            one.pk: {"status": one.status, "top": one.last_seq, "worker": one.worker_id}
+            for one in Conversation.objects.all()
+        },
+        "changes": [
+            [one.conversation_id, one.old, one.new, one.worker_id, one.reason, one.by]
+            for one in StatusChange.objects.order_by("pk")
+        ],
+        "audit": [
+            [one.verb, one.conversation, one.actor_id, one.detail]
+            for one in AuditEvent.objects.order_by("pk")
+        ],
+        "notes": [[one.conversation_id, one.client_id] for one in Note.objects.all()],
+    }
+
+
+ORDERS = {"found": found, "visit": visit, "talk": talk, "read_out": read_out}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            close_old_connections()
+            answer = ORDERS[order.pop("do")](**order)
+        except Exception as error:
+            connection.close()
+            where = traceback.format_exc() if "DEBUG_DOOR" in os.environ else ""
+            answer = {"error": f"{type(error).__name__} {where}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

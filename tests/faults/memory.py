@@ -1,0 +1,100 @@
+"""What people remember of a run: what they sent, what was acknowledged, what they saw, and when.
+
+All times are of one clock that no fault touches: `time.monotonic()` of the process that plays
+everybody.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Said:
+    """Something that somebody wanted to say. `state` is what its writer is shown."""
+
+    conversation: str
+    client_id: str
+    text: str
+    at: float
+    state: str = "sending"
+    seq: int = 0
+    acknowledged_at: float = 0.0
+    code: str = ""
+    # Written while its writer knew that the conversation was over.
+    too_late: bool = False
+    # Who was in this conversation on the other side, at a socket, when it was said.
+    awaited_by: str = ""
+
+
+@dataclass
+class Heard:
+    """A frame about a conversation that reached a socket."""
+
+    at: float
+    type: str
+    conversation: str
+    seq: int = 0
+    client_id: str = ""
+    author: str = ""
+    text: str = ""
+    # The socket was not reading: when the frame was sent is unknown.
+    late: bool = False
+
+
+@dataclass
+class Claim:
+    """A worker knew at `known_at` that the conversation was theirs, and asked for it at `asked_at`."""
+
+    worker: str
+    institution: int
+    asked_at: float
+    known_at: float
+
+
+@dataclass
+class Person:
+    """What one person remembers."""
+
+    name: str
+    kind: str
+    id: int = 0
+    institution: int = 0
+    conversation: str = ""
+    said: dict[str, Said] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
+    # Conversation → number → (client id, author, text), as the screen would show it.
+    views: dict[str, dict[int, tuple[str, str, str]]] = field(default_factory=dict)
+    # Conversation → the number up to which this view must be complete at the end.
+    complete: set[str] = field(default_factory=set)
+    # From when until when nobody answered, for other reasons than an own deed.
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    opens_sent: dict[str, int] = field(default_factory=dict)
+    opens_answered: dict[str, int] = field(default_factory=dict)
+    closes: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass
+class Fault:
+    """Something that the nemesis did."""
+
+    kind: str
+    began: float
+    ended: float = 0.0
+    note: str = ""
+
+
+@dataclass
+class Memory:
+    """A whole run."""
+
+    began: float = 0.0
+    ended: float = 0.0
+    people: list[Person] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    # Conversation → claims in the order in which they became known.
+    claims: dict[str, list[Claim]] = field(default_factory=dict)
+    # Conversation → when somebody first knew that it was over.
+    over: dict[str, float] = field(default_factory=dict)
+    stored: dict[str, Any] = field(default_factory=dict)
+    # Tracebacks and planted words in the logs of the servers.
+    logged: list[str] = field(default_factory=list)
