@@ -6,6 +6,7 @@
 from django.urls import path
 
 from roster.views import (
+    agreements,
     availability,
     corrections,
     costs,
@@ -43,7 +44,9 @@ urlpatterns = [
     path("availability/", availability.availability, name="roster_availability"),
     path("feed/", feed.feed, name="roster_feed"),
     path("feed/<str:token>.ics", feed.feed_ics, name="roster_feed_ics"),
-    # The planning pages of the platform's coordinators.
+    # The planning pages of the platform's coordinators; tasks are every coordinator's.
+    path("agreements/", agreements.agreements, name="roster_agreements"),
+    path("tasks/", agreements.tasks, name="roster_tasks"),
     path("rules/", rules.rules, name="roster_rules"),
     path("rules/<int:pk>/", rules.rule, name="roster_rule"),
     path("exceptions/", exceptions.exceptions, name="roster_exceptions"),

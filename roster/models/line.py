@@ -2,13 +2,14 @@
 
 import zoneinfo
 from datetime import date, datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import Brand
+from institutions.models import AuditEvent, Brand, User
 
 
 def is_zone(name: str) -> None:
@@ -59,6 +60,29 @@ class ServiceLine(models.Model):
     @property
     def zone(self) -> zoneinfo.ZoneInfo:
         return zoneinfo.ZoneInfo(self.tz)
+
+    # What coordinators of the platform agree on, on a screen.
+    AGREED = (
+        "cover_policy",
+        "release_hours",
+        "short_rest_minutes",
+        "late_cancel_hours",
+        "last_call_minutes",
+    )
+
+    def agree(self, by: User, **agreed: Any) -> None:
+        """Give some of AGREED other values, from now on. Raises RosterRefused: not_yours."""
+        from roster.models.acting import require_planner
+
+        require_planner(by)
+        for name in agreed:
+            if name not in self.AGREED:
+                raise ValueError(name)
+            setattr(self, name, agreed[name])
+        with transaction.atomic():
+            self.full_clean()
+            self.save(update_fields=agreed)
+            AuditEvent.objects.create(actor=by, verb=AuditEvent.Verb.SETTINGS, detail="line")
 
     def today(self, now: datetime) -> date:
         """The date on the wall calendar of this line."""

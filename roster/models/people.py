@@ -64,6 +64,29 @@ class Qualification(models.Model):
             kinds[user].add(kind)
         return {worker: frozenset(some or {cls.Kind.DUTY}) for worker, some in kinds.items()}
 
+    @classmethod
+    def give(cls, worker: User, kinds: Collection[str], by: User, today: date) -> bool:
+        """Let a worker have these kinds from now on; False: they had them. Duties to come stay.
+
+        `by` coordinates an institution of theirs, or the platform. Raises RosterRefused: not_yours.
+        """
+        from roster.models.acting import record
+        from roster.models.fitness import coordinates_one
+
+        theirs = list(worker.memberships.active().workers().order_by("institution"))
+        known = [one.institution_id for one in theirs if one.institution_id is not None]
+        if not coordinates_one(by, *known):
+            raise RosterRefused("not_yours")
+        with transaction.atomic():
+            User.objects.select_for_update(no_key=True).get(pk=worker.pk)
+            if cls.of([worker.pk])[worker.pk] == frozenset(kinds or {cls.Kind.DUTY}):
+                return False
+            cls.objects.filter(user=worker).delete()
+            for kind in sorted(set(kinds)):
+                cls.objects.create(user=worker, kind=kind)
+            record(by, "qualified", today, person=worker, institution=theirs[0].institution)
+        return True
+
 
 class WorkerWishesQuerySet(models.QuerySet["WorkerWishes"]):
     def visible_to(self, staff: "Staff") -> "WorkerWishesQuerySet":

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 from roster.proposals.board import Board
+from roster.proposals.chains import pass_on
 from roster.proposals.fill import fill
 from roster.proposals.problem import Problem
 from roster.proposals.score import Placement, Score, evaluate
@@ -66,6 +67,7 @@ def solve(
     for part, heat in ROUNDS:
         wanted += int(steps * part)
         taken += search.anneal(int(steps * part), max(COLDEST, hottest * heat), is_late)
+        pass_on(search, is_late)
         search.relieve()
     placements = board.placements()
     score = evaluate(problem, placements)

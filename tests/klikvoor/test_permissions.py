@@ -338,6 +338,8 @@ ADDRESSES: dict[str, Address] = {
         NOT_LIKE_THIS, PLATFORM_NOTHING, kwargs=lambda world: {"pk": 10**6, "deed": "signup"}
     ),
     "roster_costs": Address(PLATFORM, PLATFORM),
+    "roster_agreements": Address(PLATFORM, PLATFORM),
+    "roster_tasks": Address(COORDINATOR, COORDINATOR),
     "roster_cost_run": Address(PLATFORM_NOTHING, kwargs=nothing),
     "roster_export_costs": Address(
         PLATFORM_NOTHING, kwargs=lambda world: {"pk": 10**6, "form": "csv"}

@@ -1,13 +1,16 @@
 """The page of one hour: a part of it, exchanges, and what is done for somebody else."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from institutions.models import AuditEvent, Institution, StaffMail, User
 from roster.models import ConsultationHour, CoverRequest, RosterRefused, ServiceLine
-from tests.people import make_user
+from tests.people import make_user, sign_in
 from tests.roster.hour_page import on_duty, page, press, said
 
 
@@ -273,3 +276,31 @@ def test_a_seat_that_was_offered_stays_when_the_other_says_no(
     press(edith, hour, "offer", seat=seat.pk, institution=maas.pk)
     press(edith, hour, "keep", seat=seat.pk)
     said(press(edith, hour, "keep", seat=seat.pk), "kan nu niet meer")
+
+
+def test_the_page_asks_as_much_for_a_full_hour_as_for_an_empty_one(
+    line: ServiceLine,
+    hour: ConsultationHour,
+    zuid: Institution,
+    dirk: User,
+    anna: User,
+    bilal: User,
+    carla: User,
+    maas: Institution,
+    django_assert_max_num_queries: Any,
+) -> None:
+    duty = hour.fill(anna, zuid, by=dirk)
+    other_hour(line, hour).fill(bilal, zuid)
+    client = sign_in(dirk)
+    address = f"/roster/hours/{hour.pk}/?for={duty.pk}"
+    client.get(address)
+    with CaptureQueriesContext(connection) as few:
+        client.get(address)
+    for worker, institution in ((bilal, zuid), (carla, maas)):
+        one = hour.fill(worker, institution, by=dirk)
+        one.ask_cover(dirk, kind=CoverRequest.Kind.EXCHANGE)
+    for day in range(2, 9):
+        other_hour(line, hour, day).fill(carla, maas)
+    # What somebody may offer for an exchange is looked up once.
+    with django_assert_max_num_queries(len(few) + 1):
+        client.get(address)

@@ -15,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from roster.proposals.board import NOBODY, Board
+from roster.proposals.chains import pass_on
 from roster.proposals.fill import fill
 from roster.proposals.problem import Duty, Elsewhere, Problem, Seat, Weights, Wish
 from roster.proposals.score import Placement, broken_rules, evaluate
+from roster.proposals.search import Search
 from roster.proposals.solve import solve
 from roster.proposals.tables import Tables
 from tests.roster.drafts import (
@@ -39,6 +41,7 @@ from tests.roster.drafts import (
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STEPS = 1_000
+THREE = 3
 
 
 # --- Rules ----------------------------------------------------------------------------------------
@@ -243,6 +246,39 @@ def test_a_published_duty_moves_for_a_quarter_of_an_hour(less_off: int, holder: 
     assert answer.score.changed == (holder == 2)
 
 
+def test_a_seat_goes_along_a_chain_of_institutions_to_who_should_do_more() -> None:
+    """ONE has nobody whom THREE could replace: TWO takes the seat of ONE and gives its own."""
+    hours = [make_hour(n, day=n, seats=(Seat(id=n),)) for n in (1, 2)]
+    staff = [make_worker(1, 1), make_worker(2, 1, 2, at=(TWO,)), make_worker(3, 2, at=(THREE,))]
+    problem = make_problem(*hours, *staff, quotas={ONE: 0, TWO: 120, THREE: 120})
+    board = Board(Tables(problem))
+    for seat, worker in ((0, 0), (1, 1)):
+        board.put(seat, worker)
+    search = Search(board, seed=1)
+
+    pass_on(search, lambda: False)
+
+    assert [board.worker[number] for number in board.holder] == [1, 2]
+    assert search.cost == board.cost() == search.best
+    assert set(board.off) == {0}
+
+
+def test_who_gives_a_long_seat_may_get_a_short_one_back() -> None:
+    long, short = (
+        make_hour(1, day=1, seats=(Seat(id=1),), hours=3),
+        make_hour(2, day=2, seats=(Seat(id=2),), hours=2),
+    )
+    staff = [make_worker(1, 1, 2), make_worker(2, 1, 2, at=(TWO,))]
+    problem = make_problem(long, short, *staff, quotas={ONE: 120, TWO: 180})
+    board = Board(Tables(problem))
+    for seat, worker in ((0, 0), (1, 1)):
+        board.put(seat, worker)
+
+    pass_on(Search(board, seed=1), lambda: False)
+
+    assert [board.worker[number] for number in board.holder] == [1, 0]
+
+
 # --- The same again -------------------------------------------------------------------------------
 
 
@@ -258,6 +294,7 @@ def test_the_same_seed_gives_the_same_answer_whatever_the_order() -> None:
 
 IN_ANOTHER_PROCESS = """
 import pickle, sys
+from roster.proposals.search import Search
 from roster.proposals.solve import solve
 answer = solve(pickle.load(sys.stdin.buffer), seed=3, steps=1000, seconds=60)
 sys.stdout.buffer.write(pickle.dumps((answer.input_hash, answer.placements)))
