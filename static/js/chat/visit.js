@@ -26,6 +26,7 @@ let seenSent = 0;
 let saidHelloAt = -HELLO_AGAIN_AFTER;
 let typingEnds = 0;
 let lineTimer = 0;
+let hadLine = false;
 let isDone = false;
 
 const hasEnded = (some) => some === "closed" || some === "abandoned";
@@ -279,6 +280,7 @@ function lineChanged(state, code) {
     // Every attempt changes the state: the first loss counts, and later ones must not put it off.
     lineTimer ||= setTimeout(() => tellLine(texts.offline), PATIENCE);
   } else {
+    hadLine = true;
     clearTimeout(lineTimer);
     lineTimer = 0;
     if (state === "open" && !part("line").hidden) announce(texts.back);
@@ -335,8 +337,10 @@ stop.addEventListener("keydown", (event) => {
   if (event.key === "Escape") closeStop();
 });
 part("stop-form").addEventListener("submit", (event) => {
-  // Without a line the browser would show its own error page, and the words would be gone.
+  // Without a line the browser would show its own error page, and the words would be gone. A page
+  // that has only just come is still making its first one.
   if (connection.state === "open" || connection.state === "polling") return;
+  if (!hadLine && performance.now() < PATIENCE) return;
   event.preventDefault();
   write(part("stop-error"), texts.not_now);
 });
