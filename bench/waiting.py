@@ -55,6 +55,7 @@ def main() -> None:
     assert worker is not None
     staff = staff_of(worker)
     assert staff is not None
+    staff.user.chat_cap = options.count
     now = timezone.now()
     Presence.renew(worker.pk, now=now, state=Presence.State.AVAILABLE)
 

@@ -84,6 +84,8 @@ def talk(*, worker: int, messages: int = 0, letters: int = 0) -> dict[str, Any]:
     assert staff is not None
     now = timezone.now()
     Presence.renew(worker, now=now, state=Presence.State.AVAILABLE)
+    # However many there are already.
+    staff.user.chat_cap = Conversation.objects.active().filter(worker=staff.user).count() + 1
     conversation.claim(staff, despite=True)
     key = data_keys.open(conversation.pk)
     Message.objects.bulk_create(
