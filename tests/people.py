@@ -21,8 +21,13 @@ PASSWORD = "een lang wachtwoord voor de test"
 TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 ORIGIN = "http://testserver"
 INTAKE = {
-    "reasons": ["Je zei: ik voel me niet veilig"],
-    "answers": [{"question": "Waar gaat het over?", "answer": "Thuis"}],
+    "reasons": [{"nl": "Je zei: ik voel me niet veilig", "en": "You said: I do not feel safe"}],
+    "answers": [
+        {
+            "question": {"nl": "Waar gaat het over?", "en": "What is it about?"},
+            "answer": {"nl": "Thuis", "en": "Home"},
+        }
+    ],
 }
 
 
@@ -169,6 +174,12 @@ def carla(maas: Institution) -> User:
 def dirk(zuid: Institution) -> User:
     """The coordinator of Zuid and of the platform; no worker."""
     return make_user("Dirk", (zuid, "coordinator"), (None, "coordinator"))
+
+
+@pytest.fixture
+def edith(zuid: Institution) -> User:
+    """The coordinator of Zuid, and of nothing else."""
+    return make_user("Edith", (zuid, "coordinator"))
 
 
 @pytest.fixture

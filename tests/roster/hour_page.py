@@ -1,12 +1,22 @@
 """The page of an hour, as tests open and press it."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils import timezone
 
 from institutions.models import User
-from roster.models import ConsultationHour
+from roster.models import ConsultationHour, ServiceLine
 from tests.people import sign_in
+
+
+def soon(line: ServiceLine) -> ConsultationHour:
+    """An hour of the day after tomorrow, in no period, with three seats that nobody owes."""
+    start = (timezone.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
+    return ConsultationHour.plan_extra(
+        line, start, start + timedelta(hours=2), min_staff=1, target_staff=2, max_staff=3
+    )
 
 
 def page(person: User, hour: ConsultationHour, **query: object) -> str:

@@ -6,9 +6,9 @@ import pytest
 from django.http import HttpResponse
 from django.urls import reverse
 
-from institutions.models import AuditEvent, Institution, User
+from institutions.models import AuditEvent, User
 from roster.models import Qualification, RosterRefused, ServiceLine
-from tests.people import make_user, sign_in
+from tests.people import sign_in
 from tests.roster.making import MONDAY
 
 AGREED = {
@@ -18,12 +18,6 @@ AGREED = {
     "late_cancel_hours": "12",
     "last_call_minutes": "20",
 }
-
-
-@pytest.fixture
-def edith(zuid: Institution) -> User:
-    """The coordinator of Zuid, and of nothing else."""
-    return make_user("Edith", (zuid, "coordinator"))
 
 
 def send(person: User, name: str, **data: Any) -> HttpResponse:

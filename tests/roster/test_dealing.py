@@ -172,11 +172,6 @@ def seat(line: ServiceLine, zuid: Institution) -> Seat:
 
 
 @pytest.fixture
-def edith(zuid: Institution) -> User:
-    return make_user("Edith", (zuid, "coordinator"), second_factor=False)
-
-
-@pytest.fixture
 def greta(maas: Institution) -> User:
     return make_user("Greta", (maas, "coordinator"), second_factor=False)
 

@@ -6,27 +6,16 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from institutions.models import AuditEvent, Institution, StaffMail, User
 from roster.models import ConsultationHour, CoverRequest, RosterRefused, ServiceLine
 from tests.people import make_user, sign_in
-from tests.roster.hour_page import on_duty, page, press, said
+from tests.roster.hour_page import on_duty, page, press, said, soon
 
 
 @pytest.fixture
 def hour(line: ServiceLine) -> ConsultationHour:
-    """An hour of the day after tomorrow, in no period, with three seats that nobody owes."""
-    start = (timezone.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
-    return ConsultationHour.plan_extra(
-        line, start, start + timedelta(hours=2), min_staff=1, target_staff=2, max_staff=3
-    )
-
-
-@pytest.fixture
-def edith(zuid: Institution) -> User:
-    """The coordinator of Zuid, and of nothing else."""
-    return make_user("Edith", (zuid, "coordinator"))
+    return soon(line)
 
 
 def wall(hour: ConsultationHour, minutes: int) -> str:

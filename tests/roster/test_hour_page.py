@@ -1,30 +1,18 @@
 """The page of one hour: each deed is one press of a button, and who may not hears so."""
 
-from datetime import timedelta
-
 import pytest
 from django.utils import timezone
 
 from institutions.models import AuditEvent, Institution, User
 from roster.models import ConsultationHour, CoverRequest, Duty, ServiceLine
 from tests.people import make_user, open_hour_for, sign_in
-from tests.roster.hour_page import on_duty, page, press, said
+from tests.roster.hour_page import on_duty, page, press, said, soon
 from tests.roster.making import make_period
 
 
 @pytest.fixture
 def hour(line: ServiceLine) -> ConsultationHour:
-    """An hour of the day after tomorrow, in no period, with three seats that nobody owes."""
-    start = (timezone.now() + timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
-    return ConsultationHour.plan_extra(
-        line, start, start + timedelta(hours=2), min_staff=1, target_staff=2, max_staff=3
-    )
-
-
-@pytest.fixture
-def edith(zuid: Institution) -> User:
-    """The coordinator of Zuid, and of nothing else."""
-    return make_user("Edith", (zuid, "coordinator"))
+    return soon(line)
 
 
 # --- Workers -------------------------------------------------------------------------------------

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def edith(zuid: Institution) -> User:
-    """Coordinates Zuid, and nothing of the platform."""
-    return make_user("Edith", (zuid, "coordinator"))
-
-
-@pytest.fixture
 def coordinator(dirk: User) -> Client:
     return sign_in(dirk)
 
