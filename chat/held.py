@@ -67,7 +67,7 @@ def held_of(visitor: Visitor) -> Held:
                 one,
                 one.message_count,
                 one.note_count,
-                len(intake_of(one)["answers"]),
+                len(intake_of(one, one.language)["answers"]),
                 one.pk in keys,
                 rows_about(one),
             )
@@ -90,7 +90,7 @@ def rows_about(conversation: Conversation) -> dict[str, int]:
 
 def words_of(conversation: Conversation) -> list[str]:
     """Every text of a conversation that we can still read, with who wrote it."""
-    intake = intake_of(conversation)
+    intake = intake_of(conversation, conversation.language)
     lines = [f"{given['question']} {given['answer']}" for given in intake["answers"]]
     lines += [
         f"{one.author}: {one.text}" for one in read_messages(conversation.pk, 0, limit=10_000)

@@ -7,10 +7,11 @@ is there. Whoever opens one leaves an audit row; the verbs say who may do what.
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -48,6 +49,8 @@ from chat.texts import refusal
 from institutions.access import Staff, worker_required
 from institutions.models import AuditEvent
 from roster.workdays import half_of
+
+Row = TypeVar("Row", bound=Model)
 
 # Opening a letter again within this time is the same reading.
 SAME_READING = timedelta(minutes=15)
@@ -178,7 +181,7 @@ def _show(
         "may_register": is_mine and found.status == "closed" and not found.contact_kind,
         "is_erased": not has_words,
         "said": [(one, datetime.fromisoformat(one.at)) for one in said],
-        "intake": intake_of(found),
+        "intake": intake_of(found, staff.user.language),
         "notes": notes,
         "note_id": uuid.uuid4(),
         "draft": draft,
@@ -248,6 +251,14 @@ def _data(form: forms.Form) -> dict[str, Any]:
     return form.cleaned_data
 
 
+def _open(rows: QuerySet[Row]) -> Row:
+    """Return the one question that is still open. Refuses: wrong_state, when there is none."""
+    row = rows.first()
+    if row is None:
+        raise Refused("wrong_state")
+    return row
+
+
 def _claim(request: HttpRequest, found: Conversation, staff: Staff) -> str:
     found.claim_letter(staff)
     return _("Deze brief is nu bij jou.")
@@ -282,18 +293,13 @@ def _ask_reader(request: HttpRequest, found: Conversation, staff: Staff) -> str:
 
 
 def _withdraw_reader(request: HttpRequest, found: Conversation, staff: Staff) -> str:
-    reading = found.second_readings.open().first()
-    if reading is None:
-        raise Refused("wrong_state")
-    reading.withdraw(staff)
+    _open(found.second_readings.open()).withdraw(staff)
     return _("Je vraagt het niet meer.")
 
 
 def _read_along(request: HttpRequest, found: Conversation, staff: Staff) -> str:
     data = _data(VerdictForm(request.POST))
-    reading = SecondReading.objects.open().asked_of(staff).filter(conversation=found).first()
-    if reading is None:
-        raise Refused("wrong_state")
+    reading = _open(SecondReading.objects.open().asked_of(staff).filter(conversation=found))
     reading.answer(staff, verdict=data["verdict"], note=data["note"])
     return _("Dank je wel. Je collega ziet het en beslist.")
 
@@ -305,10 +311,7 @@ def _transfer(request: HttpRequest, found: Conversation, staff: Staff) -> str:
 
 
 def _withdraw_transfer(request: HttpRequest, found: Conversation, staff: Staff) -> str:
-    transfer = found.transfers.open().first()
-    if transfer is None:
-        raise Refused("wrong_state")
-    transfer.withdraw(staff)
+    _open(found.transfers.open()).withdraw(staff)
     return _("De vraag aan de jongere is ingetrokken.")
 
 
@@ -319,10 +322,7 @@ def _invite(request: HttpRequest, found: Conversation, staff: Staff) -> str:
 
 
 def _uninvite(request: HttpRequest, found: Conversation, staff: Staff) -> str:
-    invitation = found.invitations.open().first()
-    if invitation is None:
-        raise Refused("wrong_state")
-    invitation.withdraw(staff)
+    _open(found.invitations.open()).withdraw(staff)
     return _("De uitnodiging is ingetrokken.")
 
 

@@ -79,7 +79,7 @@ def said(value: Any, language: str) -> str:
     return str(value or "")
 
 
-def intake_of(conversation: Conversation, language: str = "nl") -> dict[str, Any]:
+def intake_of(conversation: Conversation, language: str) -> dict[str, Any]:
     """Return what triage told, in the worker's language; empty once the text was erased.
 
     {"version", "reasons": [sentence], "answers": [{"question", "answer"}], "age": text, …}
@@ -129,7 +129,7 @@ def changes_of(changes: Iterable[UrgencyChange]) -> list[dict[str, Any]]:
     ]
 
 
-def intake_frame(conversation: Conversation, language: str = "nl") -> dict[str, Any]:
+def intake_frame(conversation: Conversation, language: str) -> dict[str, Any]:
     told = intake_of(conversation, language)
     changes = conversation.urgency_changes.select_related("worker", "conversation__key")
     return {

@@ -51,7 +51,7 @@ def test_closing_may_say_more_precisely_what_it_was_about(
     active_conversation.close(rights_of(anna), **CLOSING, topic="violence", topic_detail="bullying")
     active_conversation.refresh_from_db()
     assert (active_conversation.topic, active_conversation.topic_detail) == ("violence", "bullying")
-    told = intake_of(active_conversation)
+    told = intake_of(active_conversation, "nl")
     assert about(active_conversation, told, "nl")["topic"] == "pesten"
     assert about(active_conversation, told, "en")["topic"] == "bullying"
 

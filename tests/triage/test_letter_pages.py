@@ -42,7 +42,7 @@ def test_when_the_chat_is_closed_the_first_page_leads_to_a_letter(
     letter = Conversation.objects.get()
     assert (letter.kind, letter.status, letter.institution) == ("letter", "waiting", zuid)
     assert [one.text for one in read_messages(letter.pk, 0)] == [TEXT]
-    assert intake_of(letter)["answers"]
+    assert intake_of(letter, "nl")["answers"]
     page = text_of(newcomer.get("/"))
     assert "Je brief is bij ons" in page
     assert "Je krijgt een antwoord, uiterlijk" in page
@@ -128,7 +128,7 @@ def test_after_a_chat_a_letter_goes_on_with_the_same_answers(
     send(browser)
     letter = Conversation.objects.letters().get()
     assert letter.follows == active_conversation
-    assert intake_of(letter) == intake_of(active_conversation)
+    assert intake_of(letter, "nl") == intake_of(active_conversation, "nl")
     assert (letter.region, letter.age_band, letter.wishes) == ("GM0917", "12_14", ["woman"])
     assert (letter.danger, letter.urgency) == (True, "soon")
     assert "Je brief is bij ons" in text_of(browser.get("/"))

@@ -87,7 +87,7 @@ def test_one_may_rather_not_say(at_place: Client) -> None:
     conversation = Conversation.objects.get()
     assert conversation.region == ""
     assert {"question": "Waar woon je?", "answer": "Zegt dat liever niet"} in intake_of(
-        conversation
+        conversation, "nl"
     )["answers"]
 
 
@@ -159,7 +159,7 @@ def test_several_answers_come_along_in_one_line(parent: Client) -> None:
     conversation = Conversation.objects.get()
     assert (conversation.topic, conversation.topic_detail) == ("mental_health", "self_harm")
     assert conversation.urgency == "soon"
-    assert intake_of(conversation)["answers"][0]["answer"] == (
+    assert intake_of(conversation, "nl")["answers"][0]["answer"] == (
         "Mijn kind doet zichzelf pijn, of wil niet meer leven, School"
     )
 
@@ -318,6 +318,6 @@ def test_an_intake_is_read_with_the_version_that_it_answered(
     later["steps"][0]["questions"][0]["text"]["nl"] = "Heel iets anders?"
     Questionnaire.publish(brand, later)
     conversation = intake.start_conversation(line)
-    told = intake_of(conversation)
+    told = intake_of(conversation, "nl")
     assert told["version"] == 1
     assert told["answers"][0]["question"] == "Waar wil je over praten?"
