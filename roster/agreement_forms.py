@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from institutions.models import User
+from institutions.models import Membership, User
 from roster.models import Qualification, ServiceLine
 
 Kind = Qualification.Kind
@@ -71,21 +71,41 @@ TASKS: dict[str, tuple[Any, frozenset[str]]] = {
 
 
 class TasksForm(forms.Form):
-    """One choice for each worker. `chosen`: those that are changed, with their kinds."""
+    """One choice for each worker; of many institutions, under the first that they work for.
 
-    def __init__(self, *args: Any, workers: Iterable[User], **kwargs: Any) -> None:
+    `chosen`: those that are changed, with their kinds.
+    """
+
+    def __init__(
+        self, *args: Any, works: Iterable[Membership], by_institution: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.workers = list(workers)
-        kinds = Qualification.of([worker.pk for worker in self.workers])
+        first: dict[int, Membership] = {}
+        for work in works:
+            first.setdefault(work.user_id, work)
+        self.workers = [work.user for work in first.values()]
+        self._names: dict[str, list[str]] = {}
+        kinds = Qualification.of(list(first))
         words = {found: word for word, (_label, found) in TASKS.items()}
-        for worker in self.workers:
+        for work in first.values():
             choices = [(word, label) for word, (label, _kinds) in TASKS.items()]
-            now = words.get(kinds[worker.pk], "")
+            now = words.get(kinds[work.user_id], "")
             if not now:  # of an import, or by hand: as it is
                 choices = [("", "…"), *choices]
-            self.fields[f"w{worker.pk}"] = forms.ChoiceField(
-                label=worker.name, choices=choices, initial=now, required=bool(now)
+            name = f"w{work.user_id}"
+            self.fields[name] = forms.ChoiceField(
+                label=work.user.name, choices=choices, initial=now, required=bool(now)
             )
+            group = str(work.institution) if by_institution else ""
+            self._names.setdefault(group, []).append(name)
+
+    @property
+    def groups(self) -> list[tuple[str, list[forms.BoundField], bool]]:
+        """Each institution, or "" for all, with its fields and whether one of them is wrong."""
+        return [
+            (group, [self[name] for name in names], not self.errors.keys().isdisjoint(names))
+            for group, names in self._names.items()
+        ]
 
     @property
     def chosen(self) -> list[tuple[User, frozenset[str]]]:

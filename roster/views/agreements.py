@@ -39,9 +39,17 @@ def agreements(request: HttpRequest) -> HttpResponse:
 def tasks(request: HttpRequest) -> HttpResponse:
     """Who is in training or may be called in; of the own workers."""
     line, staff = line_of(request), staff_on(request)
-    works = Membership.objects.active().workers().values("user")
-    workers = User.objects.coordinated_by(staff).filter(is_active=True, pk__in=works)
-    form = TasksForm(request.POST or None, workers=workers.order_by("name", "pk"))
+    works = (
+        Membership.objects.active()
+        .workers()
+        .filter(user__in=User.objects.coordinated_by(staff))
+        .select_related("user", "institution")
+    )
+    # Where else somebody works is only the platform's to read.
+    folded = staff.is_platform_coordinator
+    order = ("user__name", "user")
+    works = works.order_by(*(("institution__name", "institution", *order) if folded else order))
+    form = TasksForm(request.POST or None, works=works, by_institution=folded)
     if request.method == "POST" and form.is_valid():
         today = line.today(timezone.now())
 

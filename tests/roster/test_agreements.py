@@ -78,6 +78,20 @@ def test_a_coordinator_says_who_is_in_training(
     assert kinds(anna) == {"duty", "backup"}
 
 
+def test_tasks_of_many_institutions_are_folded_by_institution(
+    line: ServiceLine, edith: User, dirk: User, anna: User, carla: User
+) -> None:
+    ours = sign_in(edith).get(reverse("roster_tasks")).content.decode()
+    everybody = sign_in(dirk).get(reverse("roster_tasks")).content.decode()
+
+    assert "<h2>" not in ours
+    assert f'name="w{anna.pk}"' in ours
+    for worker in (anna, carla):
+        institution = worker.memberships.get().institution
+        assert f"<h2>{institution}</h2>" in everybody
+        assert everybody.count(f'name="w{worker.pk}"') == 1
+
+
 def test_a_stranger_gives_no_tasks(line: ServiceLine, edith: User, anna: User, carla: User) -> None:
     assert send(anna, "roster_tasks", **{f"w{anna.pk}": "both"}).status_code == 403
     for stranger in (anna, edith):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, time, timedelta
+from time import process_time
 
 import pytest
 from django.db import connection
@@ -349,3 +350,25 @@ def test_the_number_of_queries_does_not_grow(
 
     assert after == before
     assert max(before) <= 35
+
+
+def test_pages_of_a_platform_in_full_take_less_than_a_second(
+    line: ServiceLine, monday: date, dirk: User
+) -> None:
+    """36 institutions, 200 workers and a quarter; the best of three, because machines are busy."""
+    big = make_big(line, monday)
+    client = sign_in(dirk)
+    for address in (
+        f"/roster/week/?day={monday}",
+        f"/roster/month/?day={monday}",
+        "/roster/gaps/?ahead=quarter",
+        f"/roster/hours/{big.hours[0].pk}/",
+        "/roster/ledger/",
+        "/roster/tasks/",
+    ):
+        spent = []
+        for _try in range(3):
+            began = process_time()
+            assert client.get(address).status_code == 200
+            spent.append(process_time() - began)
+        assert min(spent) < 1, address
