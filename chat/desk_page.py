@@ -1,6 +1,6 @@
 """The page of the desk: everything that its scripts need before the socket speaks."""
 
-from typing import Any
+from typing import Any, get_args
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -8,6 +8,7 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
 from chat import topics
+from chat.commands import ClosingReason
 from chat.inbox import BOXES
 from chat.models import ChecklistTick, Conversation
 from chat.replies import replies_for
@@ -132,11 +133,11 @@ def context(staff: Staff) -> dict[str, Any]:
         "lines": list(ServiceLine.objects.all()),
         "quick_replies": replies_for(staff),
         "choices": {
-            # The visitor's own reason is written by the visitor's verb only.
+            # The others are not a worker's to give: the visitor's own verbs and the clock do.
             "reasons": [
                 choice
                 for choice in Conversation.ClosingReason.choices
-                if choice[0] != Conversation.ClosingReason.BY_VISITOR
+                if choice[0] in get_args(ClosingReason)
             ],
             "contact_kinds": Conversation.ContactKind.choices,
             "topics": Conversation.Topic.choices,

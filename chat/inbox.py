@@ -7,6 +7,7 @@ of what the page of the inbox lists, so both ask here.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 from django.utils.functional import Promise
@@ -43,7 +44,7 @@ class Letter:
     language: str
     since: datetime
     due_at: datetime | None
-    half_at: datetime | None
+    zone: ZoneInfo
     unread: int
     to_register: bool
     now: datetime
@@ -58,7 +59,7 @@ class Letter:
 
     @property
     def is_half_way(self) -> bool:
-        return self.half_at is not None and self.half_at <= self.now
+        return self.due_at is not None and half_of(self.due_at, self.zone) <= self.now
 
     @property
     def order(self) -> tuple[bool, bool, datetime, int, str]:
@@ -115,7 +116,7 @@ class Inbox:
             language=one.language,
             since=one.waiting_since,
             due_at=one.due_at,
-            half_at=half_of(one.due_at, one.line.zone) if one.due_at else None,
+            zone=one.line.zone,
             unread=max(0, one.last_seq - one.worker_seq),
             to_register=one.status == Conversation.Status.CLOSED,
             now=self.now,

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import translation
 from django.utils.functional import Promise
@@ -31,9 +32,8 @@ def return_lost_letters(now: datetime) -> int:
     returned = 0
     held = Conversation.objects.letters().filter(status=Conversation.Status.ACTIVE)
     works = Membership.objects.active().workers()
-    for letter in held.select_related("line"):
-        if works.filter(user=letter.worker_id, institution=letter.institution_id).exists():
-            continue
+    works = works.filter(user=OuterRef("worker"), institution=OuterRef("institution"))
+    for letter in held.filter(~Exists(works)).select_related("line"):
         try:
             letter.lose_letter()
         except Refused:  # somebody was first
@@ -77,8 +77,13 @@ def watch_promises(now: datetime) -> int:
     )
     told: dict[tuple[str, User], list[int]] = defaultdict(list)
     with transaction.atomic():
+        # Most promises were warned of before: those cost nothing more.
+        rows = LetterWarning.objects.filter(conversation__in=promised)
+        warned = set(rows.values_list("conversation", "due_at", "stage"))
         for letter in promised:
             if letter.due_at and (stage := _stage(letter, now)):
+                if (letter.pk, letter.due_at, stage) in warned:
+                    continue
                 warning, is_new = letter.letter_warnings.get_or_create(
                     due_at=letter.due_at, stage=stage, defaults={"at": now}
                 )

@@ -20,6 +20,7 @@ from institutions.sealing import keyed_hash
 from mail.addresses import reference_of
 from mail.models import Correspondence, IncomingMail
 from mail.parsing import Mail, original, read, read_head
+from triage.letter_words import weigh
 
 log = logging.getLogger("klikvoor.mail.incoming")
 
@@ -141,6 +142,9 @@ def _post(letter: Conversation, id_hash: str, mail: Mail) -> None:
                 continue  # it stands there, and came again a little different on its way
             log.warning("a mail could not be put in its letter yet: %s", refused.code)
             raise TryLater from refused
+    written_in = _writable(letter)
+    written_in.refresh_from_db()
+    weigh(written_in, mail.text)
 
 
 def _writable(letter: Conversation) -> Conversation:

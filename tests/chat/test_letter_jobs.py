@@ -4,6 +4,8 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from chat import letter_jobs
@@ -59,6 +61,27 @@ def test_a_promise_is_warned_of_at_half_and_at_the_end_once_each(
         ("Dirk", "letters_end"): 1,
     }
     assert not StaffMail.objects.filter(body__contains="GEHEIM").exists()
+
+
+def test_what_was_warned_of_and_what_is_held_costs_no_query_of_its_own(
+    line: ServiceLine, letter: Conversation, anna: User
+) -> None:
+    def queries(now: datetime) -> int:
+        with CaptureQueriesContext(connection) as context:
+            letter_jobs.watch_promises(now)
+            letter_jobs.return_lost_letters(now)
+        return len(context)
+
+    held_by(anna, letter)
+    late = due(letter)
+    letter_jobs.watch_promises(late)
+    few = queries(late)
+    for number in range(5):
+        held_by(anna, write_letter(line, f"nog {number}"))
+    late = max(due(one) for one in Conversation.objects.letters())
+    letter_jobs.watch_promises(late)
+
+    assert queries(late) == few
 
 
 def test_of_what_nobody_has_the_coordinators_of_the_institution_hear(

@@ -1,12 +1,16 @@
 """Topics: groups, subcategories and municipal words, and how they come into the registration."""
 
+import re
+from typing import get_args
+
 import pytest
 
 from chat import topics
+from chat.commands import ClosingReason
 from chat.models import Conversation, Refused
 from chat.reading import about, intake_of
 from institutions.models import User
-from tests.people import rights_of
+from tests.people import rights_of, sign_in
 
 CLOSING = {"reason": "finished", "contact_kind": "about_child"}
 
@@ -78,3 +82,9 @@ def test_a_stranger_cannot_say_what_it_was_about(
             rights_of(carla), **CLOSING, topic="violence", topic_detail="bullying"
         )
     assert Conversation.objects.get().topic_detail == ""
+
+
+def test_the_desk_offers_exactly_the_reasons_that_closing_takes(anna: User) -> None:
+    page = sign_in(anna).get("/desk/").content.decode()
+    offered = re.findall(r'name="reason"[^>]*value="(\w+)"', page)
+    assert sorted(offered) == sorted(get_args(ClosingReason))

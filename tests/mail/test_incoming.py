@@ -52,6 +52,21 @@ def test_a_doubled_mail_changes_nothing(letter: Conversation) -> None:
     assert texts(letter) == [WORDS, SECRET]
 
 
+def test_words_that_ask_for_haste_make_the_letter_urgent_as_on_the_page(
+    letter: Conversation,
+) -> None:
+    quote = "\n\nOp di 24 nov 2026 om 14:03 schreef Klik <post@klik.example>:\n> ik wil dood\n"
+    assert take(a_reply(address_of(letter), "Dank je wel." + quote)) is Outcome.STORED
+    letter.refresh_from_db()
+    assert letter.urgency == "normal"
+
+    assert take(a_reply(address_of(letter), "Ik wil dood.")) is Outcome.STORED
+
+    letter.refresh_from_db()
+    assert letter.urgency == "now"
+    assert letter.changes.filter(reason="urgent_now").count() == 1
+
+
 def test_without_a_message_id_the_content_tells_mails_apart(letter: Conversation) -> None:
     to = address_of(letter)
     raw = a_reply(to, "Een").replace(b"Message-ID", b"X-Nothing")
