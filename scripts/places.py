@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from institutions.places import codes_by_name, municipalities, plain
+from institutions.places import codes_by_name, municipalities, name_of, plain
 
 FOLDER = Path(__file__).resolve().parent.parent / "institutions" / "places"
 PROVINCES = {"DR": "01", "FR": "02", "GE": "03", "GR": "04", "LI": "05", "NB": "06", "NH": "07"}
@@ -69,12 +69,26 @@ def guess(code: str, known: dict[str, str]) -> list[str]:
     return list(dict.fromkeys(known[one] for one in nearest))
 
 
+def compared(cities: dict[tuple[str, str], set[str]]) -> str:
+    """How municipalities.tsv stands beside the codes of the cities: both were made by others."""
+    there = {plain(name): codes for (name, province), codes in cities.items() if not province}
+    same = sum(code in there.get(name, ()) for name, code in codes_by_name().items())
+    other = [name for name, code in codes_by_name().items() if code not in there.get(name, {code})]
+    empty = municipalities().keys() - set().union(*there.values())
+    return (
+        f"{len(municipalities())} municipalities: {same} have a place of their name with their code,"
+        f" {len(other)} only one with another code {other};"
+        f" in {len(empty)} the cities name no place {sorted(map(name_of, empty))}."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cities", type=Path)
     parser.add_argument("postcodes", type=Path)
     given = parser.parse_args()
     cities = read_cities(given.cities)
+    print(compared(cities))
     plain_cities: dict[tuple[str, str], set[str]] = defaultdict(set)
     for (name, province), codes in cities.items():
         plain_cities[plain(name), province] |= codes
