@@ -4,10 +4,9 @@ from typing import Any, get_args
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from chat import topics
+from chat import registration
 from chat.commands import ClosingReason
 from chat.inbox import BOXES
 from chat.models import ChecklistTick, Conversation
@@ -139,10 +138,7 @@ def context(staff: Staff) -> dict[str, Any]:
                 for choice in Conversation.ClosingReason.choices
                 if choice[0] in get_args(ClosingReason)
             ],
-            "contact_kinds": Conversation.ContactKind.choices,
-            "topics": Conversation.Topic.choices,
-            "topic_details": topic_details(),
-            "risks": Conversation.Risk.choices,
+            **registration.choices(),
             "urgencies": [(code, TEXTS[f"urgency_{code}"]) for code in Conversation.Urgency.values],
         },
         "checklists": [
@@ -153,20 +149,6 @@ def context(staff: Staff) -> dict[str, Any]:
         "kinds_without_topic": KINDS_WITHOUT_TOPIC,
         "texts": TEXTS,
     }
-
-
-def topic_details() -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Code and name of each topic, with its subcategories, in the worker's language."""
-    language = str(translation.get_language())
-    return [
-        (
-            topic,
-            str(Conversation.Topic(topic).label),
-            [(code, topics.detail_text(topic, code, language)) for code in found],
-        )
-        for topic, found in topics.details().items()
-        if found
-    ]
 
 
 @worker_required

@@ -92,6 +92,7 @@ class InviteForm(forms.Form):
 class RegisterForm(forms.Form):
     contact_kind = forms.ChoiceField(choices=Conversation.ContactKind.choices)
     topic = forms.ChoiceField(choices=Conversation.Topic.choices, required=False)
+    topic_detail = forms.CharField(required=False)
     risk = forms.ChoiceField(choices=Conversation.Risk.choices, required=False)
 
     def clean_topic(self) -> str:
@@ -111,4 +112,4 @@ REASONS = [
 class CloseForm(RegisterForm):
     reason = forms.ChoiceField(choices=REASONS)
 
-    field_order = ("reason", "contact_kind", "topic", "risk")
+    field_order = ("reason", "contact_kind", "topic", "topic_detail", "risk")

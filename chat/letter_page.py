@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from chat import registration
 from chat.inbox import BOXES, Inbox, draft_of
 from chat.letter_forms import (
     REASONS,
@@ -204,12 +205,7 @@ def _show(
             "hours": list(hours_to_invite_to(found.line, now)[:HOURS]),
             "replies": replies_for(staff),
         }
-    context["choices"] = {
-        "reasons": REASONS,
-        "contact_kinds": Conversation.ContactKind.choices,
-        "topics": Conversation.Topic.choices,
-        "risks": Conversation.Risk.choices,
-    }
+    context["choices"] = {"reasons": REASONS, **registration.choices()}
     return render(request, "chat/letter.html", context, status=status)
 
 

@@ -41,9 +41,10 @@ def deliver_visitor_mail(now: datetime) -> int:
 
 
 def forget_erased_mail(now: datetime) -> int:
-    """Delete what mail knows of letters that were erased; return of how many.
+    """Delete what mail still knows of letters that were erased; return of how many.
 
-    Nothing of it could be read any more: the letter's data key was destroyed before.
+    Erasing takes it along. This finds what was being written at that very moment, or stayed after
+    a stop in between; nothing of it can be read any more.
     """
     has_key = Exists(ConversationKey.objects.filter(pk=OuterRef("conversation")))
     forgotten: set[str] = set()

@@ -2,7 +2,7 @@
 
 Nothing here holds an address or a readable word. Outgoing mail is written at the moment of sending
 from the sealed messages; what came in is sealed with the letter's own data key. All of it goes
-when the letter is erased (`mail.jobs.forget_erased`).
+with the letter's words (`chat.models.erasing`).
 """
 
 import secrets
@@ -42,6 +42,8 @@ class CorrespondenceManager(models.Manager["Correspondence"]):
 
 class Correspondence(models.Model):
     """The mail of one letter: how far it was told, and the reference that leads back to it."""
+
+    goes_with_words = True
 
     conversation = models.OneToOneField(
         Conversation, on_delete=models.CASCADE, primary_key=True, related_name="correspondence"
@@ -99,6 +101,7 @@ class VisitorMail(OutgoingMail):
         INVITATION = "invitation"
         QUESTION = "question"
 
+    goes_with_words = True
     to_whom = "a young person"
 
     conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="mails")

@@ -15,7 +15,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from chat import events
+from chat import events, topics
 from chat.models.letter_help import Draft, LetterAnswer, Transfer
 from chat.models.refused import Refused
 from chat.models.words import Message
@@ -138,12 +138,15 @@ class InboxVerbs(models.Model):
         reason: str,
         contact_kind: str,
         topic: str,
+        topic_detail: str = "",
         risk: str = "",
     ) -> None:
         """End an own letter, with the minimum registration; she can still read it and write again.
 
-        Refuses: forbidden.
+        Refuses: forbidden, or not_understood when the topic has no such subcategory.
         """
+        if not topics.is_detail(topic, topic_detail):
+            raise Refused("not_understood")
         now = timezone.now()
         with transaction.atomic():
             self.hold(staff)
@@ -159,6 +162,7 @@ class InboxVerbs(models.Model):
                     "closing_reason": reason,
                     "contact_kind": contact_kind,
                     "topic": topic,
+                    "topic_detail": topic_detail,
                     "risk": risk,
                     "due_at": None,
                 },

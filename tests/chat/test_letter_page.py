@@ -224,6 +224,25 @@ def test_inviting_giving_back_closing(letter: Conversation, line: ServiceLine, a
     assert do(browser, letter, "nothing").status_code == 404
 
 
+def test_what_the_letter_is_about_stands_there_and_is_kept(
+    letter: Conversation, anna: User
+) -> None:
+    """The questions before said so; a subcategory of another topic is refused."""
+    Conversation.objects.filter(pk=letter.pk).update(topic="violence", topic_detail="bullying")
+    held_by(anna, letter)
+    browser = sign_in(anna)
+    shown = browser.get(f"/desk/letters/{letter.pk}/").content.decode()
+    assert '<option value="violence" selected>' in shown
+    assert '<option value="bullying" selected>' in shown
+
+    about = {"reason": "finished", "contact_kind": "about_self", "topic_detail": "bullying"}
+    assert do(browser, letter, "close", **about, topic="family").status_code == 409
+    do(browser, letter, "close", **about, topic="violence")
+
+    letter.refresh_from_db()
+    assert (letter.status, letter.topic_detail) == ("closed", "bullying")
+
+
 def test_a_letter_that_she_closed_is_registered(letter: Conversation, anna: User) -> None:
     held_by(anna, letter).end_letter(by="visitor", reason="by_visitor")
     browser = sign_in(anna)

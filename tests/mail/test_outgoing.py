@@ -16,7 +16,7 @@ from django.db import connections
 from django.utils import timezone
 
 from chat.models import Conversation, Invitation, Transfer, Visitor
-from chat.models.erasing import erase_visit
+from chat.models.erasing import destroy_keys, erase_visit
 from institutions.delivery import BACK_OFF, LEASE
 from institutions.models import Brand, Institution, User
 from mail.incoming import take
@@ -221,6 +221,19 @@ def test_erasing_takes_the_mail_along(
     take(a_reply(address_of(letter)))
     assert forget_erased_mail(timezone.now()) == 0
     erase_visit(visitor)
+
+    assert not VisitorMail.objects.exists()
+    assert not IncomingMail.objects.exists()
+    assert not Correspondence.objects.exists()
+
+
+def test_mail_that_stayed_after_the_key_was_destroyed_goes_as_well(
+    postbox: Postbox, letter: Conversation, anna: User
+) -> None:
+    answer(letter, anna)
+    run()
+    take(a_reply(address_of(letter)))
+    destroy_keys([letter.pk])
 
     assert forget_erased_mail(timezone.now()) == 1
     assert not VisitorMail.objects.exists()

@@ -14,6 +14,7 @@ import {
   slot,
 } from "./desk_dom.js";
 import { Outbox } from "./outbox.js";
+import { topicDetails } from "./topic_detail.js";
 
 /** The questions of the registration, in the pane and in the dialog of closing. */
 export const REGISTRATION = ["contact_kind", "topic", "topic_detail", "risk"];
@@ -33,24 +34,15 @@ export function fillTopic(prefix) {
   offerDetails(prefix);
 }
 
-/** All subcategories, as the page brought them; a select shows those of its topic only. */
-const details = new Map();
-for (const group of document.querySelectorAll("#draft-topic-detail optgroup")) {
-  const options = [...group.children].map((option) => [option.value, option.textContent]);
-  details.set(group.dataset.topic, options);
-}
+const offers = new Map(
+  ["draft", "close"].map((prefix) => [
+    prefix,
+    topicDetails(registrationField(prefix, "topic"), registrationField(prefix, "topic_detail")),
+  ]),
+);
 
 /** Offer the subcategories of the topic that was chosen, and forget one that is not among them. */
-function offerDetails(prefix) {
-  const select = registrationField(prefix, "topic_detail");
-  const topic = registrationField(prefix, "topic").value;
-  if (select.dataset.topic === topic) return;
-  select.dataset.topic = topic;
-  const [none] = select.options;
-  select.replaceChildren(none, ...(details.get(topic) ?? []).map(([value, text]) => new Option(text, value)));
-  select.value = "";
-  show(select.closest(".field"), details.has(topic));
-}
+const offerDetails = (prefix) => offers.get(prefix)();
 
 /** Fill in what is known so far. */
 export function fillRegistration(prefix, registration) {
