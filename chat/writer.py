@@ -14,13 +14,13 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 
 from chat.events import MessagePosted, Seen
 from chat.keys import data_keys
@@ -188,8 +188,13 @@ class Writer:
         try:
             if connection.errors_occurred:
                 connection.close()
-            with transaction.atomic():
-                batch = _store(posts, marks)
+            try:
+                with transaction.atomic():
+                    batch = _store(posts, marks)
+            except IntegrityError:
+                # Something was sent before: look first.
+                with transaction.atomic():
+                    batch = _store(posts, marks, again=posts)
         except (DatabaseError, InterfaceError, KeyMissing, SealBroken, Exception) as error:
             # Whatever it was, the transaction is gone and nobody was told: say so to the writers.
             log.error("a batch of %d was not stored: %s", len(items), type(error).__name__)
@@ -220,10 +225,17 @@ def _tell(outcomes: list[tuple[Post, Outcome]], seen: list[Seen]) -> None:
         hub.tell(event)
 
 
-def _store(posts: list[Post], marks: list[Mark]) -> Batch:
+def _store(posts: list[Post], marks: list[Mark], again: Sequence[Post] = ()) -> Batch:
+    """Store a batch. Raises IntegrityError when a post was stored before and is not in `again`.
+
+    Nearly nothing is sent twice, so nobody looks before the unique client ids complain.
+    """
     now = datetime.now(UTC)
     ids = sorted({post.conversation for post in posts} | {mark.conversation for mark in marks})
-    batch = Batch(now=now, at=_iso(now), rows=_lock(ids), known=_known(posts))
+    rows = _lock(ids)
+    # What may not be stored now may have been stored before the end: that has to be looked up.
+    again = again or [post for post in posts if _refusal(rows, post)]
+    batch = Batch(now=now, at=_iso(now), rows=rows, known=_known(again))
     for post in posts:
         batch.outcomes.append((post, _place(batch, post)))
     for mark in marks:
@@ -260,7 +272,12 @@ def _lock(ids: list[str]) -> dict[str, Row]:
         }
 
 
-def _known(posts: list[Post]) -> dict[tuple[str, str], tuple[Any, ...]]:
+def _refusal(rows: dict[str, Row], post: Post) -> str:
+    row = rows.get(post.conversation)
+    return row.refuses(post.author, post.actor) if row else ""
+
+
+def _known(posts: Sequence[Post]) -> dict[tuple[str, str], tuple[Any, ...]]:
     """Return what is stored under the batch's client ids: posts that were sent again."""
     if not posts:
         return {}

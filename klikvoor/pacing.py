@@ -5,12 +5,17 @@ into a queue without end: one window that does not read cost 188 MB, one that fl
 `send` waits while the connection's buffer is full, as it does on uvicorn, so that the consumer's own
 limit counts; nothing is read from a window that does not read or that is far ahead of the
 application; and frames that never become a command are counted as well.
+
+It also takes what nearly every frame is, one short text in one piece, by a short road of its own
+(docs/decisions/0024-short-frames.md): autobahn parses whatever is not exactly that, and Twisted
+keeps whatever a socket does not take at once.
 """
 
 # Daphne installs its reactor when it is imported, so it comes first.
 from daphne.server import Server  # isort: skip
 
 import asyncio
+import time
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -27,6 +32,9 @@ PIECES = 256
 BODY = 1024 * 1024
 # Pings and pongs in ten seconds; nobody's browser can send any by itself.
 CONTROL_FRAMES = 60
+# A whole message of text: the first byte of its frame, and the mark that a browser masked it.
+TEXT = 0x81
+MASKED = 0x80
 
 
 class PacedProtocol(WebSocketProtocol):
@@ -75,17 +83,62 @@ class PacedProtocol(WebSocketProtocol):
         self._writable_again()
         super().connectionLost(reason)
 
+    def send_text(self, text: str) -> None:
+        """Send a message of text on an open socket."""
+        frame = text_frame(text.encode())
+        transport = self.transport
+        if transport.TLS or transport.dataBuffer or transport._tempDataLen:
+            transport.write(frame)  # behind what waits
+            return
+        # Twisted writes from a callback that it asks the loop for and cancels again: three times the
+        # work of writing now.
+        written = transport.writeSomeData(frame)
+        if written != len(frame):
+            # An exception instead of a number: `write` finds the same, and ends the connection.
+            transport.write(frame[written:] if isinstance(written, int) else frame)
+
     # --- In -------------------------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._is_between_frames:
+            while taken := whole_text(data):
+                text, data = taken
+                self._take({"type": "websocket.receive", "text": text})
+                if not data:
+                    return
+                if self._is_over:
+                    break
+        super().dataReceived(data)
+
+    @property
+    def _is_between_frames(self) -> bool:
+        return (
+            self.state == self.STATE_OPEN
+            and not self.data
+            and self.current_frame is None
+            and not self.inside_message
+            and not self._is_over
+            and not self.muted
+            # Any data answers a ping; autobahn sees to that.
+            and self.autoPingTimeoutCall is None
+        )
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         self._pieces = 0
-        if self._is_over:
+        if self._is_over or self.muted:
             return
+        if isBinary:
+            self._take({"type": "websocket.receive", "bytes": payload})
+        else:
+            self._take({"type": "websocket.receive", "text": payload.decode("utf8")})
+
+    def _take(self, message: dict[str, Any]) -> None:
         waiting = self.application_queue.qsize()
         if waiting >= 4 * WAITING_FRAMES:
             self._end()
             return
-        super().onMessage(payload, isBinary)
+        self.last_ping = time.time()
+        self.application_queue.put_nowait(message)
         if waiting >= WAITING_FRAMES and not self.is_ahead:
             self.is_ahead = True
             self._read_or_not()
@@ -197,6 +250,47 @@ class PacedServer(Server):
         return self._unpaced(scope, take, send)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        if message["type"] == "websocket.send" and not protocol.is_writable:
-            await protocol.room()
+        if message["type"] == "websocket.send":
+            if not protocol.is_writable:
+                await protocol.room()
+            if (text := message.get("text")) and protocol.state == protocol.STATE_OPEN:
+                protocol.send_text(text)
+                return
         await super().handle_reply(protocol, message)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """Return the frame of a server that holds this text (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((TEXT, size)) + payload
+    if size < 65_536:
+        return bytes((TEXT, 126, size >> 8, size & 0xFF)) + payload
+    return bytes((TEXT, 127)) + size.to_bytes(8, "big") + payload
+
+
+def whole_text(data: bytes) -> tuple[str, bytes] | None:
+    """Return the text of the frame that `data` begins with, and what follows it.
+
+    None when it is anything but one complete, masked message of text shorter than 64 KiB in as few
+    bytes as possible: for autobahn to parse, and to refuse.
+    """
+    if len(data) < 7 or data[0] != TEXT or not data[1] & MASKED:
+        return None
+    size, begin = data[1] & 0x7F, 6
+    if size == 126 and len(data) > 8:
+        size, begin = data[2] << 8 | data[3], 8
+        if size < 126:
+            return None
+    elif size > 126:
+        return None
+    end = begin + size
+    if not size or len(data) < end:
+        return None
+    mask = data[begin - 4 : begin] * (size // 4 + 1)
+    masked = int.from_bytes(data[begin:end], "little")
+    plain = masked ^ int.from_bytes(mask[:size], "little")
+    try:
+        return plain.to_bytes(size, "little").decode(), data[end:]
+    except UnicodeDecodeError:
+        return None

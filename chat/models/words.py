@@ -49,7 +49,7 @@ class Message(models.Model):
         WORKER = "worker"
 
     conversation = models.ForeignKey(
-        "chat.Conversation", on_delete=models.CASCADE, related_name="messages"
+        "chat.Conversation", on_delete=models.CASCADE, related_name="messages", db_index=False
     )
     seq = models.PositiveIntegerField()
     client_id = models.CharField(max_length=36)

@@ -96,3 +96,18 @@ async def assert_accessible(page: Page, *, colours_only: bool = False) -> None:
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert too_wide <= 0, f"{page.url} is {too_wide} pixels wider than its window"
+
+
+async def assert_accessible_everywhere(page: Page) -> None:
+    """Look at the page as it is now in every window (1280, 390, 320 pixels), light and dark.
+
+    Leaves the page in a window of 390 pixels, in light. The colours do not depend on the last few
+    pixels, so the narrowest one is looked at in light only.
+    """
+    for width, height in (1280, 800), (320, 640), (390, 844):
+        await page.set_viewport_size({"width": width, "height": height})
+        await assert_accessible(page)
+        if width != 320:
+            await page.emulate_media(color_scheme="dark")
+            await assert_accessible(page, colours_only=True)
+            await page.emulate_media(color_scheme="light")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.browser.pages import DESKTOP, PHONE, OpenPage, assert_accessible
+from tests.browser.pages import DESKTOP, PHONE, OpenPage, assert_accessible_everywhere
 from tests.servers import Server
 
 FIRST_VISIT = 60 * 1024
@@ -209,42 +209,32 @@ async def test_everything_works_without_javascript_and_so_does_the_exit(
 
 # --- Looks --------------------------------------------------------------------------------------
 
-WINDOWS = {"phone": PHONE, "desktop": DESKTOP, "zoomed": NARROW}
 
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("window", WINDOWS)
-async def test_every_page_is_accessible(
-    server: Server, open_page: OpenPage, window: str, dark: bool
-) -> None:
-    page = await open_page(WINDOWS[window], dark=dark)
+async def test_every_page_is_accessible(server: Server, open_page: OpenPage) -> None:
+    page = await open_page(DESKTOP)
     await page.goto("/")
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
     await page.get_by_text("Nu in gevaar?").first.click()
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
     await page.goto("/privacy/")
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
 
     await page.goto("/")
     await start(page)
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
     await choose(page, "Thuis, mijn ouders of familie")
     await expect(page.get_by_role("heading", name="Ben je nu veilig?")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
     await choose(page, "Nee")
     await expect(page.get_by_role("heading", name="Goed dat je het zegt.")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
     await choose(page, "Best zwaar")
     await expect(page.get_by_role("heading", name="Wil je alvast iets schrijven?")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("window", WINDOWS)
-async def test_the_pages_after_it_are_accessible(
-    server: Server, open_page: OpenPage, window: str, dark: bool
-) -> None:
-    page = await open_page(WINDOWS[window], dark=dark)
+async def test_the_pages_after_it_are_accessible(server: Server, open_page: OpenPage) -> None:
+    page = await open_page(DESKTOP)
     await page.goto("/")
     await start(page)
     await page.get_by_role("button", name="Sla alles over").click()
@@ -257,14 +247,11 @@ async def test_the_pages_after_it_are_accessible(
         server.rows(f"UPDATE chat_conversation SET {change}")
         await page.goto("/")
         await expect(page.get_by_role("heading", name=heading)).to_be_visible()
-        await assert_accessible(page)
+        await assert_accessible_everywhere(page)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-async def test_a_chat_that_does_not_open_is_accessible(
-    server: Server, open_page: OpenPage, dark: bool
-) -> None:
-    page = await open_page(PHONE, dark=dark)
+async def test_a_chat_that_does_not_open_is_accessible(server: Server, open_page: OpenPage) -> None:
+    page = await open_page(DESKTOP)
     await page.goto("/")
     await start(page)
     server.rows(
@@ -274,11 +261,11 @@ async def test_a_chat_that_does_not_open_is_accessible(
     )
     await page.get_by_role("button", name="Sla alles over").click()
     await expect(page.get_by_role("heading", name="Sorry")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)
     async with page.expect_event("load"):
         await page.get_by_role("button", name="Probeer het opnieuw").click()
     await expect(page.get_by_role("heading", name="Sorry")).to_be_visible()
     server.rows("DELETE FROM triage_intake")
     await page.goto("/")
     await expect(page.get_by_role("heading", name="De chat is nu dicht")).to_be_visible()
-    await assert_accessible(page)
+    await assert_accessible_everywhere(page)

@@ -40,7 +40,7 @@ def test_posts_that_wait_share_one_transaction(
     batches: list[int] = []
     store = module._store
 
-    def slow(posts: list[Post], marks: list[Mark]) -> module.Batch:
+    def slow(posts: list[Post], marks: list[Mark], **more: object) -> module.Batch:
         batches.append(len(posts))
         held.wait(10)
         return store(posts, marks)
