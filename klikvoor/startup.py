@@ -245,9 +245,10 @@ def database_problems() -> Iterator[str]:
 def _wrong_keys() -> Iterator[str]:
     from institutions.models import KeyCheck
     from institutions.models.keys import HASHING
+    from klikvoor.wrapped import used_names
 
     # Before the proofs, which are written at the first start with a new key.
-    if missing := _used_keys() - keyring().keys():
+    if missing := used_names() - keyring().keys():
         yield (
             "The database holds text that is sealed with a key that SEALING_KEYS lacks:"
             f" {', '.join(sorted(missing))}. Put the old key back, after the newest one."
@@ -265,20 +266,6 @@ def _wrong_keys() -> Iterator[str]:
                 f"The key “{name}” in SEALING_KEYS is not the one that this database was used"
                 " with. Restore it; a new key needs a new name and comes before the old one."
             )
-
-
-def _used_keys() -> set[str]:
-    """Return the names of the sealing keys under which something lies in the database."""
-    from allauth.mfa.models import Authenticator
-
-    from chat.models import ConversationKey
-
-    used = set(ConversationKey.objects.values_list("sealing_key", flat=True).distinct())
-    for data in Authenticator.objects.values_list("data", flat=True):
-        for field in ("secret", "seed"):
-            if sealed := data.get(field):
-                used.add(sealed.partition(":")[0])
-    return used
 
 
 # --- One process --------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models, transaction
 from django.utils import timezone
 
-from chat import events
+from chat import erased, events
 from chat.keys import data_keys
 from chat.models.words import ConversationKey
 
@@ -88,6 +88,7 @@ def erase_visit(visitor: "Visitor") -> int:
         mine = list(Conversation.objects.select_for_update().filter(visitor=visitor).order_by("pk"))
         for conversation in mine:
             _end(conversation)
+        erased.note(erased.ERASED, *(conversation.pk for conversation in mine))
         destroy_keys([conversation.pk for conversation in mine])
         type(visitor).objects.filter(pk=visitor.pk).update(token_hash=None)
         events.publish(events.VisitEnded(visitor=visitor.pk))
