@@ -160,6 +160,14 @@ def erase_old_texts(now: datetime) -> int:
     erased = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
         destroy_keys(erased)
+    remove_keyless()
+    if erased:
+        log.info("erased the text of %d conversations", len(erased))
+    return len(erased)
+
+
+def remove_keyless() -> int:
+    """Delete what is left of the words of conversations without a key; return of how many."""
     has_key = Exists(ConversationKey.objects.filter(pk=OuterRef("pk")))
     left = Conversation.objects.filter(~has_key).filter(
         Q(Exists(Message.objects.filter(conversation=OuterRef("pk"))))
@@ -169,11 +177,11 @@ def erase_old_texts(now: datetime) -> int:
         | Q(visitor__isnull=False)
         | Q(urgency_changes__sealed_reason__isnull=False)
     )
-    for conversation in left[:BATCH]:
+    removed = 0
+    for conversation in left.distinct()[:BATCH]:
         remove_words(conversation)
-    if erased:
-        log.info("erased the text of %d conversations", len(erased))
-    return len(erased)
+        removed += 1
+    return removed
 
 
 def forget_old_visits(now: datetime) -> int:

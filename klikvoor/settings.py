@@ -129,6 +129,8 @@ else:
 # What young people took back, for who restores a backup from before (chat/erased.py). Best on another disk.
 _BESIDE = DATABASE["NAME"] if "sqlite3" in DATABASE["ENGINE"] else BASE_DIR / "var/klikvoor"
 ERASED_LIST = env.str("ERASED_LIST", default=f"{_BESIDE}.erased")
+# Where PostgreSQL's pg_dump and pg_restore are, if not where Debian and others put them.
+PG_BIN = env.str("PG_BIN", default="")
 
 # --- Processes ----------------------------------------------------------------------------------
 

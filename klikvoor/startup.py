@@ -234,12 +234,24 @@ def database_problems() -> Iterator[str]:
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             yield "The database is behind the code. Run `python manage.py migrate` first."
             return
+        if _is_half_restored():
+            yield "The last restore was not finished. Run it again, with --replace."
+            return
         yield from _wrong_keys()
     except DatabaseError as error:
         yield (
             f"The database does not answer ({type(error).__name__}). Look at DATABASE_URL, and"
             " whether the database runs."
         )
+
+
+def _is_half_restored() -> bool:
+    """Whether rows of a backup were loaded, and what has to come after that was not done."""
+    from chat.models import Conversation, ConversationKey, Epoch
+
+    if Epoch.objects.exists() or ConversationKey.objects.exists():
+        return False
+    return Conversation.objects.exists()
 
 
 def _wrong_keys() -> Iterator[str]:
