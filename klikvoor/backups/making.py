@@ -46,15 +46,13 @@ def make(directory: Path, now: datetime, *, keep: int, keep_keys: timedelta) -> 
         backup = Backup.named(directory, now)
         rows = backup.rows_file(kind)
         partial = new_file(rows)
-        with snapshot() as moment:
-            moment.write(partial)
+        with snapshot() as moment, moment.written(partial):
             manifest = _describe(moment.using) | {
                 "format": FORMAT,
                 "kind": kind,
                 "made_at": backup.made_at.isoformat(),
             }
             keys = write_keys(backup, moment.using)
-            moment.finish(partial)
         check_file(kind, partial)
         manifest |= {"bytes": partial.stat().st_size, "sha256": digest(partial), "keys": keys}
         settle(partial, rows)

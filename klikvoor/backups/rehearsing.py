@@ -14,16 +14,17 @@ from urllib.parse import urlsplit, urlunsplit
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connection
 
 from chat.models import Conversation, ConversationKey, Message
 from institutions.sealing import DataKey, KeyMissing, SealBroken, unseal_secret
-from klikvoor.backups.dumping import kind_of_database
+from klikvoor.backups.dumping import asking, kind_of_database
 from klikvoor.backups.files import BadBackup
 from klikvoor.wrapped import PURPOSE, SEALED_FIELDS
 
 # Seals that are opened of each kind; every key is tried.
 SAMPLE = 1000
+ALIAS = "rehearsal"
 
 
 @dataclass
@@ -80,19 +81,15 @@ def restore_into(url: str, file: Path, keys: Path | None) -> str:
 
 def look_into(url: str) -> Found:
     """Open what lies in a restored database: all its keys, and some seals of each kind."""
-    alias = "rehearsal"
-    database = dict(connections.settings["default"])
+    with asking(ALIAS, name_in(url)):
+        return _look(ALIAS)
+
+
+def name_in(url: str) -> str:
+    """The name of the database in an address of `scratch`; of SQLite its file."""
     if kind_of_database() == "sqlite":
-        database |= {"NAME": url.removeprefix("sqlite:///"), "OPTIONS": {}}
-    else:
-        database |= {"NAME": urlsplit(url).path.rpartition("/")[2], "OPTIONS": {}}
-    connections.settings[alias] = database
-    try:
-        return _look(alias)
-    finally:
-        connections[alias].close()
-        del connections.settings[alias]
-        del connections[alias]
+        return url.removeprefix("sqlite:///")
+    return urlsplit(url).path.rpartition("/")[2]
 
 
 def _look(alias: str) -> Found:
