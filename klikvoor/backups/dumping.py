@@ -171,8 +171,8 @@ def load_postgresql(rows: Path, aside: str) -> None:
             cursor.execute(f'ALTER SCHEMA public RENAME TO "{aside}"')
         else:
             cursor.execute("DROP SCHEMA public CASCADE")
-        cursor.execute("CREATE SCHEMA public")
     try:
+        # The dump makes the schema itself, because it names it.
         run_tool(
             "pg_restore",
             "--single-transaction",
@@ -183,10 +183,9 @@ def load_postgresql(rows: Path, aside: str) -> None:
             str(rows),
         )
     except BadBackup:
-        if aside:
-            with connection.cursor() as cursor:
-                cursor.execute("DROP SCHEMA public CASCADE")
-                cursor.execute(f'ALTER SCHEMA "{aside}" RENAME TO public')
+        back = f'ALTER SCHEMA "{aside}" RENAME TO public' if aside else "CREATE SCHEMA public"
+        with connection.cursor() as cursor:
+            cursor.execute(back)
         raise
 
 
@@ -220,7 +219,7 @@ class Tool:
 
 def find_tool(name: str) -> Tool:
     """Return PostgreSQL's program of this name that is as new as the server. Raises BadBackup."""
-    server = connection.cursor().connection.info.server_version // 10_000
+    server = connection.pg_version // 10_000  # type: ignore[attr-defined]
     places = [Path(settings.PG_BIN)] if settings.PG_BIN else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     places += [Path(place) for place in os.environ.get("PATH", "").split(os.pathsep) if place]
