@@ -60,9 +60,9 @@ def scratch() -> Iterator[str]:
             cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def restore_into(url: str, file: Path, keys: Path | None) -> str:
+def restore_into(url: str, file: Path, keys: Path | None, *more: str) -> str:
     """Run the command as an operator would. Raises BadBackup with what it said."""
-    arguments = [sys.executable, "manage.py", "restore", str(file.absolute())]
+    arguments = [sys.executable, "manage.py", "restore", str(file.absolute()), *more]
     if keys:
         arguments += ["--keys", str(keys.absolute())]
     done = subprocess.run(
