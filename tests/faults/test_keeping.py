@@ -112,6 +112,7 @@ async def test_keys_change_and_backups_are_made_while_people_talk(
         assert int(moved[1]) > 0
         assert "Nothing needs “test” any more." in rewrapped
         assert "under “test”" not in looked
+        await site.door.close()
         await asyncio.to_thread(_restore_and_compare, site, keeper)
         await asyncio.to_thread(_refuses_without, site)
     finally:
