@@ -3,10 +3,12 @@ delays them; every verb is conditional, so two processes that tick at once act o
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
 from chat import queue
@@ -182,6 +184,19 @@ def remove_keyless() -> int:
         remove_words(conversation)
         removed += 1
     return removed
+
+
+def scrub_log(now: datetime) -> bool:
+    """Empty SQLite's write-ahead log, in which pages from before an erasing linger until others are
+    written over them. False: somebody was in the way, or there is no such log; next time.
+    """
+    if connection.vendor != "sqlite":
+        return False
+    name = connection.settings_dict["NAME"]
+    # On a connection of its own, that waits for nobody for long.
+    with closing(sqlite3.connect(name, timeout=0.5)) as own:
+        [[is_busy, _pages, _moved]] = own.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return not is_busy
 
 
 def forget_old_visits(now: datetime) -> int:
