@@ -1,7 +1,6 @@
 """A backup holds everything but the keys, is whole or refused, and opens in another database."""
 
 import base64
-import json
 import re
 import stat
 from collections.abc import Iterator
@@ -137,31 +136,28 @@ def test_a_restored_backup_is_read_and_everybody_comes_in_anew(
         assert told.given_up_at is None
 
 
-def test_after_an_old_backup_nobody_is_waited_for(
+def test_after_an_old_backup_nobody_is_waited_for_and_what_is_too_old_is_erased(
     active_conversation: Conversation, brand: Any, line: ServiceLine, tmp_path: Path
 ) -> None:
-    waiting = Conversation.start(visitor=begin_visit(brand), line=line)
+    waiting, too_old = (
+        Conversation.start(visitor=begin_visit(brand), line=line, intake="{}") for _ in range(2)
+    )
+    write(waiting)
+    write(too_old)
+    too_old.abandon(reason="left")
+    long_ago = timezone.now() - timedelta(days=31)
+    Conversation.objects.filter(pk=too_old.pk).update(ended_at=long_ago, created_at=long_ago)
     backup = back_up(tmp_path, ago=timedelta(hours=2))
 
     with restored(backup) as there:
         chats = Conversation.objects.using(there)
         assert {chat.status for chat in chats} == {"abandoned"}
-        assert chats.get(pk=waiting.pk).changes.using(there).last().reason == "lost"
-
-
-def test_what_is_too_old_by_now_is_erased_at_once(
-    waiting_conversation: Conversation, tmp_path: Path
-) -> None:
-    write(waiting_conversation)
-    waiting_conversation.abandon(reason="left")
-    long_ago = timezone.now() - timedelta(days=31)
-    Conversation.objects.update(ended_at=long_ago, created_at=long_ago)
-    backup = back_up(tmp_path)
-
-    with restored(backup) as there:
-        assert not Message.objects.using(there).exists()
-        assert not ConversationKey.objects.using(there).exists()
-        assert Conversation.objects.using(there).get().sealed_intake is None
+        for chat in (waiting, active_conversation):
+            assert chats.get(pk=chat.pk).changes.using(there).last().reason == "lost"
+        assert texts(there, waiting) == [TEXT]
+        assert texts(there, too_old) == []
+        assert not Message.objects.using(there).filter(conversation=too_old.pk).exists()
+        assert chats.get(pk=too_old.pk).sealed_intake is None
 
 
 # --- When it is refused -----------------------------------------------------------------------------
@@ -171,17 +167,6 @@ def refusal(backup: Backup, **options: Any) -> str:
     with pytest.raises(CommandError) as refused:
         call_command("restore", str(backup.manifest_file), **options)
     return str(refused.value)
-
-
-def test_a_database_with_something_in_it_is_not_overwritten(anna: User, tmp_path: Path) -> None:
-    backup = back_up(tmp_path)
-
-    with scratch() as url:
-        restore_into(url, backup.manifest_file, None)
-        with pytest.raises(BadBackup, match="The database is not empty"):
-            restore_into(url, backup.manifest_file, None)
-        with asking(ALIAS, name_in(url)):
-            assert User.objects.using(ALIAS).filter(pk=anna.pk).exists()
 
 
 @pytest.mark.parametrize("suffix", [".json", ".keys", "rows"])
@@ -355,9 +340,3 @@ def test_a_rehearsal_finds_what_does_not_open(
 
     with pytest.raises(CommandError, match=r"1 seals do not open:\n  a message: SealBroken"):
         told("rehearse", str(backup.manifest_file))
-
-
-def test_manifests_say_what_a_person_wants_to_know(anna: User, tmp_path: Path) -> None:
-    told_ = json.loads(back_up(tmp_path).manifest_file.read_text())
-
-    assert {"made_at", "sealing_keys", "rows", "sha256", "signature", "kind"} <= told_.keys()

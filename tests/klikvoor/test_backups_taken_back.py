@@ -174,7 +174,7 @@ def test_an_answer_that_may_have_been_mailed_waits_for_a_person(
     assert not StaffMail.objects.filter(kind="restored").exists()
 
 
-def test_what_is_replaced_is_kept_aside_and_asked_what_was_erased(
+def test_what_is_there_is_replaced_only_when_told_kept_aside_and_asked_what_was_erased(
     brand: Any, line: ServiceLine, anna: User, dirk: User, tmp_path: Path
 ) -> None:
     gone, kept = (a_mailed_letter(brand, line) for _ in range(2))
@@ -189,6 +189,8 @@ def test_what_is_replaced_is_kept_aside_and_asked_what_was_erased(
             )
             ConversationKey.objects.using(ALIAS).filter(pk=gone.pk).delete()
             User.objects.using(ALIAS).filter(pk=anna.pk).update(is_active=False)
+        with pytest.raises(BadBackup, match="The database is not empty"):
+            restore_into(url, backup.manifest_file, None)
         said = restore_into(url, backup.manifest_file, None, "--replace")
 
         with asking(ALIAS, name_in(url)):
