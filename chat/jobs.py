@@ -3,10 +3,12 @@ delays them; every verb is conditional, so two processes that tick at once act o
 """
 
 import logging
+import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q
 
 from chat import queue
@@ -160,6 +162,14 @@ def erase_old_texts(now: datetime) -> int:
     erased = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
     with transaction.atomic():
         destroy_keys(erased)
+    remove_keyless()
+    if erased:
+        log.info("erased the text of %d conversations", len(erased))
+    return len(erased)
+
+
+def remove_keyless() -> int:
+    """Delete what is left of the words of conversations without a key; return of how many."""
     has_key = Exists(ConversationKey.objects.filter(pk=OuterRef("pk")))
     left = Conversation.objects.filter(~has_key).filter(
         Q(Exists(Message.objects.filter(conversation=OuterRef("pk"))))
@@ -169,11 +179,24 @@ def erase_old_texts(now: datetime) -> int:
         | Q(visitor__isnull=False)
         | Q(urgency_changes__sealed_reason__isnull=False)
     )
-    for conversation in left[:BATCH]:
+    removed = 0
+    for conversation in left.distinct()[:BATCH]:
         remove_words(conversation)
-    if erased:
-        log.info("erased the text of %d conversations", len(erased))
-    return len(erased)
+        removed += 1
+    return removed
+
+
+def scrub_log(now: datetime) -> bool:
+    """Empty SQLite's write-ahead log, in which pages from before an erasing linger until others are
+    written over them. False: somebody was in the way, or there is no such log; next time.
+    """
+    if connection.vendor != "sqlite":
+        return False
+    name = connection.settings_dict["NAME"]
+    # On a connection of its own, that waits for nobody for long.
+    with closing(sqlite3.connect(name, timeout=0.5)) as own:
+        [[is_busy, _pages, _moved]] = own.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return not is_busy
 
 
 def forget_old_visits(now: datetime) -> int:

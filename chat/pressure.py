@@ -100,7 +100,7 @@ def ask(purpose: str) -> dict[str, Any]:
     challenge = create_challenge_v1(
         ChallengeOptionsV1(
             max_number=MAX_NUMBER,
-            hmac_key=_hmac_key(),
+            hmac_key=_hmac_keys()[0],
             expires=timezone.now() + VALID,
             params={"purpose": purpose},
         )
@@ -126,7 +126,7 @@ def _has_worked(payload: str, purpose: str) -> bool:
     if not payload or len(payload) > 2000:
         return False
     try:
-        is_right, _why = verify_solution_v1(payload, _hmac_key())
+        is_right = any(verify_solution_v1(payload, key)[0] for key in _hmac_keys())
         solved = json.loads(base64.b64decode(payload))
         is_ours = f"purpose={purpose}&" in solved["salt"]
         return is_right and is_ours and _is_first("work", solved["challenge"])
@@ -152,8 +152,12 @@ def _is_first(kind: str, value: str) -> bool:
     return bool(cache.add(f"proof:{name}", 1, timeout=int(VALID.total_seconds())))
 
 
-def _hmac_key() -> str:
-    return salted_hmac("klikvoor.altcha", "key", algorithm="sha256").hexdigest()
+def _hmac_keys() -> list[str]:
+    """Ours, and while SECRET_KEY changes those of processes with another one in front."""
+    return [
+        salted_hmac("klikvoor.altcha", "key", secret=secret, algorithm="sha256").hexdigest()
+        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]
 
 
 def _signer(purpose: str) -> TimestampSigner:

@@ -126,11 +126,20 @@ def staff_of_sessions(session_keys: Collection[str]) -> dict[str, Staff]:
         user = users.get(int(data.get(SESSION_KEY, 0)))
         if user is None or not rights.get(user.pk):
             continue
-        if not constant_time_compare(data.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash()):
+        if not _is_of(user, data.get(HASH_SESSION_KEY, "")):
             continue
         if user.pk in safe or (settings.DEMO and data.get(DEMO_SESSION_KEY)):
             staff[key] = _staff(user, rights[user.pk])
     return staff
+
+
+def _is_of(user: User, session_hash: str) -> bool:
+    """Whether a session with this hash is one of this person, and was not ended.
+
+    While SECRET_KEY changes also one under its fallbacks, as Django has it for pages.
+    """
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(session_hash, one) for one in hashes)
 
 
 def _with_second_factor(users: Collection[int]) -> set[int]:

@@ -31,6 +31,8 @@ def required(name: str) -> str:
 DEBUG = False
 DEMO = env.bool("DEMO", default=False)
 SECRET_KEY = required("SECRET_KEY")
+# While SECRET_KEY changes: the one before, or the one to come (docs/operations.md, Keys).
+SECRET_KEY_FALLBACKS = env.str("SECRET_KEY_FALLBACKS", default="").split()
 
 # Keys that seal what people wrote, newest first: "id:base64 id:base64". See institutions/sealing.py.
 SEALING_KEYS = required("SEALING_KEYS")
@@ -124,6 +126,12 @@ else:
     }
     DATABASE["TEST"] = {"NAME": "test_klikvoor"}
 
+# What young people took back, for who restores a backup from before (chat/erased.py). Best on another disk.
+_BESIDE = DATABASE["NAME"] if "sqlite3" in DATABASE["ENGINE"] else BASE_DIR / "var/klikvoor"
+ERASED_LIST = env.str("ERASED_LIST", default=f"{_BESIDE}.erased")
+# Where PostgreSQL's pg_dump and pg_restore are, if not where Debian and others put them.
+PG_BIN = env.str("PG_BIN", default="")
+
 # --- Processes ----------------------------------------------------------------------------------
 
 # Empty: one process, no doorbell between processes needed. Else redis://, rediss:// or unix://.
@@ -134,7 +142,10 @@ if REDIS_URL:
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL], "symmetric_encryption_keys": [SECRET_KEY]},
+            "CONFIG": {
+                "hosts": [REDIS_URL],
+                "symmetric_encryption_keys": [SECRET_KEY, *SECRET_KEY_FALLBACKS],
+            },
         }
     }
     CACHES = {

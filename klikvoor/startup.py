@@ -234,6 +234,9 @@ def database_problems() -> Iterator[str]:
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             yield "The database is behind the code. Run `python manage.py migrate` first."
             return
+        if _is_half_restored():
+            yield "The last restore was not finished. Run it again, with --replace."
+            return
         yield from _wrong_keys()
     except DatabaseError as error:
         yield (
@@ -242,12 +245,22 @@ def database_problems() -> Iterator[str]:
         )
 
 
+def _is_half_restored() -> bool:
+    """Whether rows of a backup were loaded, and what has to come after that was not done."""
+    from chat.models import Conversation, ConversationKey, Epoch
+
+    if Epoch.objects.exists() or ConversationKey.objects.exists():
+        return False
+    return Conversation.objects.exists()
+
+
 def _wrong_keys() -> Iterator[str]:
     from institutions.models import KeyCheck
     from institutions.models.keys import HASHING
+    from klikvoor.wrapped import used_names
 
     # Before the proofs, which are written at the first start with a new key.
-    if missing := _used_keys() - keyring().keys():
+    if missing := used_names() - keyring().keys():
         yield (
             "The database holds text that is sealed with a key that SEALING_KEYS lacks:"
             f" {', '.join(sorted(missing))}. Put the old key back, after the newest one."
@@ -265,20 +278,6 @@ def _wrong_keys() -> Iterator[str]:
                 f"The key “{name}” in SEALING_KEYS is not the one that this database was used"
                 " with. Restore it; a new key needs a new name and comes before the old one."
             )
-
-
-def _used_keys() -> set[str]:
-    """Return the names of the sealing keys under which something lies in the database."""
-    from allauth.mfa.models import Authenticator
-
-    from chat.models import ConversationKey
-
-    used = set(ConversationKey.objects.values_list("sealing_key", flat=True).distinct())
-    for data in Authenticator.objects.values_list("data", flat=True):
-        for field in ("secret", "seed"):
-            if sealed := data.get(field):
-                used.add(sealed.partition(":")[0])
-    return used
 
 
 # --- One process --------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ def jobs() -> list[Job]:
         Job(chat_jobs.forget_old_visits, 600, judges=True),
         Job(chat_jobs.close_quiet_letters, 600, judges=True, is_watched=True),
         Job(chat_jobs.erase_old_texts, 600, judges=True, is_watched=True),
+        Job(chat_jobs.scrub_log, 600, is_slow=True),
         Job(institution_jobs.tell_of_late_jobs, 600),
         Job(make_proposals, 2),
         Job(institution_jobs.deliver_staff_mail, 10, is_slow=True),

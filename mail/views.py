@@ -105,6 +105,11 @@ def _why(error: str) -> str:
     name, _gap, code = error.partition(" ")
     if name == "Inactive":
         return _("Het account staat uit.")
+    if name == "Restored":
+        return _(
+            "Er is een reservekopie teruggezet. We weten niet of deze mail al weg was; kijk dat na"
+            " voordat je hem nog eens verstuurt."
+        )
     if name == "SMTPRecipientsRefused" and code.startswith("5"):
         return _("De mailserver kent het adres niet.")
     if name == "SMTPDataError" and code.startswith("5"):

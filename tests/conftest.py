@@ -48,6 +48,7 @@ def _arrange_environment() -> None:
         "EMAIL_URL": "memorymail://",
         "STATIC_ROOT": str(DIRECTORY / "static"),
         "DATABASE_URL": f"sqlite:///{DIRECTORY / 'main.sqlite3'}",
+        "ERASED_LIST": str(DIRECTORY / "erased"),
     }
     (DIRECTORY / "static").mkdir()
     if TEST_DATABASE == "postgresql":
@@ -57,6 +58,7 @@ def _arrange_environment() -> None:
         ):
             os.environ[variable], stop = start(DIRECTORY)
             _stop.append(stop)
+        os.environ["PG_BIN"] = str(services.postgresql_programs())
     elif TEST_DATABASE != "sqlite":
         raise pytest.UsageError("TEST_DATABASE is sqlite or postgresql.")
 
@@ -156,6 +158,7 @@ def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     process.stop()
     data_keys.forget_all()
+    (DIRECTORY / "erased").unlink(missing_ok=True)
     cache.clear()
     if "db" in request.fixturenames:
         _let_the_ledger_be_emptied()

@@ -37,7 +37,7 @@ def free_port() -> int:
 def environment(**variables: str) -> dict[str, str]:
     """Return the environment of a process of ours: the tests' secrets, and these variables."""
     kept = ("PATH", "HOME", "LANG", "TZ", "XDG_RUNTIME_DIR", "VIRTUAL_ENV")
-    secrets = ("SECRET_KEY", "HASHING_KEY", "SEALING_KEYS")
+    secrets = ("SECRET_KEY", "HASHING_KEY", "SEALING_KEYS", "ERASED_LIST", "PG_BIN")
     return {name: os.environ[name] for name in (*kept, *secrets) if name in os.environ} | variables
 
 

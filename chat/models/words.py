@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ConversationKey(models.Model):
-    """The wrapped data key, in a table of its own so that its backups can be kept shorter."""
+    """The wrapped data key, in a table of its own: backups keep it apart, and shorter."""
 
     conversation = models.OneToOneField(
         "chat.Conversation", on_delete=models.CASCADE, primary_key=True, related_name="key"

@@ -8,13 +8,15 @@ from django.utils import timezone
 
 # A job that is watched runs every few minutes; after this long somebody has to look.
 LATE = timedelta(hours=25)
+# Run by the clock of whoever keeps the installation, and watched there (docs/operations.md).
+NOT_OURS = ("backup",)
 
 
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     def late(self, now: datetime) -> "JobRunQuerySet":
         """Those that did not succeed for a day and an hour, or never since they were first tried."""
         long_ago = now - LATE
-        return self.filter(
+        return self.exclude(name__in=NOT_OURS).filter(
             Q(ran_at__lt=long_ago) | Q(ran_at__isnull=True, first_tried_at__lt=long_ago)
         )
 

@@ -305,6 +305,8 @@ def test_a_visit_leaves_no_trace_in_two_processes(two_servers: TwoServers) -> No
     assert any(b"hub.relay" in data or b"klikvoor" in data for data in heard)
     assert not traces(b"\n".join(heard))
     assert code not in b"\n".join(heard)
+    # Not even which conversation it is about: what processes tell each other is sealed.
+    assert match[1].encode() not in b"\n".join(heard)
 
     for server in (two_servers.first, two_servers.second):
         server.stop()
