@@ -156,6 +156,11 @@ COMMAND_BUDGET = env.int("COMMAND_BUDGET", default=60)
 # Database threads for everything on sockets but posting (chat/database.py).
 DATABASE_THREADS = env.int("DATABASE_THREADS", default=6)
 
+# --- Monitoring ----------------------------------------------------------------------------------
+
+# Who may read /metrics: whoever has this; without it whoever reaches the process itself.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 # --- Mail ---------------------------------------------------------------------------------------
 
 EMAIL_URL = env.str("EMAIL_URL", default=f"filemail:///{BASE_DIR / 'var/mail'}")
