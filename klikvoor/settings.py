@@ -105,6 +105,8 @@ TEMPLATES = [
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var/klikvoor.sqlite3'}")
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
 DATABASE = DATABASES["default"]
+# Connections to PostgreSQL that one process may hold.
+DATABASE_POOL = env.int("DATABASE_POOL", default=24)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # FULL, because an acknowledged message must survive a power cut; grouped commits pay for it.
@@ -120,7 +122,7 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["TEST"] = {"NAME": str(BASE_DIR / "var/test.sqlite3")}
 else:
     DATABASE["OPTIONS"] = {
-        "pool": {"min_size": 2, "max_size": env.int("DATABASE_POOL", default=24), "timeout": 10},
+        "pool": {"min_size": 2, "max_size": DATABASE_POOL, "timeout": 10},
     }
     DATABASE["TEST"] = {"NAME": "test_klikvoor"}
 
