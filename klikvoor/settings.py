@@ -289,16 +289,20 @@ SILENCED_SYSTEM_CHECKS = [
 
 # --- Logs: times, verbs and counts; never an address, a text or a code --------------------------
 
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+if LOG_FORMAT not in ("text", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT is text or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"private": {"()": "klikvoor.logs.PrivateFilter"}},
+    "formatters": {
+        "text": {"()": "klikvoor.logs.LineFormatter"},
+        "json": {"()": "klikvoor.logs.JSONFormatter"},
+    },
     "handlers": {
         "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["private"],
+            "class": "klikvoor.logs.Handler",
+            "formatter": LOG_FORMAT,
             "stream": sys.stderr,
         }
     },

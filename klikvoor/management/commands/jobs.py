@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat import process
 from klikvoor import monitoring
+from klikvoor.logs import catch_uncaught
 from klikvoor.pulse import pulse
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_unsafe()
+        catch_uncaught()
         asyncio.run(self._run(options["host"], options["port"]))
 
     async def _run(self, host: str, port: int | None) -> None:

@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from twisted.internet import reactor
 
 from chat import process
+from klikvoor.logs import catch_twisted, catch_uncaught
 from klikvoor.pulse import pulse
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
@@ -41,6 +42,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_unsafe()
+        catch_uncaught()
+        catch_twisted()
         from klikvoor.asgi import application
 
         self.runs_jobs = not options["no_jobs"]
