@@ -8,6 +8,7 @@ message. Of those only the sentence that stands in the library's code is kept.
 """
 
 import json
+import linecache
 import logging
 import re
 import sys
@@ -59,10 +60,16 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _message(record: logging.LogRecord) -> str:
     if _is_ours(record) or record.name in TRUSTED or record.msg in TRUSTED_SENTENCES:
         return record.getMessage()
-    if isinstance(record.msg, str) and record.args:
+    if isinstance(record.msg, str) and (record.args or _stands_in_code(record)):
         return PLACEHOLDER.sub(HIDDEN, record.msg)
     # Put together before it came here: anything may be in it.
     return f"{HIDDEN} ({_short(record.pathname)}:{record.lineno})"
+
+
+def _stands_in_code(record: logging.LogRecord) -> bool:
+    """Whether this very sentence is in the library's code, where it was logged."""
+    lines = linecache.getlines(record.pathname)[max(record.lineno - 3, 0) : record.lineno + 5]
+    return str(record.msg) in "".join(lines)
 
 
 def _raised(record: logging.LogRecord) -> Raised | None:
@@ -152,11 +159,17 @@ def catch_uncaught() -> None:
 
 
 def catch_twisted() -> None:
-    """Let Twisted log as everybody does; by itself it prints what it calls critical to stderr."""
-    from twisted.logger import STDLibLogObserver, globalLogBeginner
-
-    globalLogBeginner.beginLoggingTo(
-        [STDLibLogObserver()],  # type: ignore[list-item]  # zope's interfaces are no types
-        discardBuffer=True,
-        redirectStandardIO=False,
+    """Log errors of Twisted as all others. Daphne sends what Twisted logs nowhere, errors too."""
+    from twisted.logger import (
+        FilteringLogObserver,
+        LogLevel,
+        LogLevelFilterPredicate,
+        STDLibLogObserver,
+        globalLogPublisher,
     )
+
+    # Their types are interfaces of zope, which mypy does not know.
+    observer: Any = STDLibLogObserver()
+    errors: Any = LogLevelFilterPredicate(defaultLogLevel=LogLevel.error)
+    filtered: Any = FilteringLogObserver(observer, [errors])
+    globalLogPublisher.addObserver(filtered)

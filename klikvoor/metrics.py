@@ -37,6 +37,8 @@ from klikvoor.site_figures import SiteFigures
 log = logging.getLogger("klikvoor.metrics")
 
 SITE_SECONDS = 3.0
+# Why the writer does not store a message (chat/writer.py).
+NOT_STORED = ("forbidden", "wrong_state", "id_reused", "unavailable")
 # How the two kinds of windows are called here; the code calls them by who writes in them.
 KINDS = {"visitor": "visitor", "worker": "desk"}
 Values = Mapping[str, float]
@@ -140,7 +142,7 @@ class ProcessCollectors(Collector):
             "messages_refused",
             "Messages that were not stored, by the code that their writer was told.",
             "code",
-            {code: counts.refused.get(code, 0) for code in REFUSALS},
+            dict.fromkeys(NOT_STORED, 0) | counts.refused,
         )
         yield _counters(
             "commands_refused",

@@ -134,6 +134,12 @@ class Front:
                 "Let the proxy pass the name on (`proxy_set_header Host $host;`), and name the"
                 " address in ORIGINS.",
             )
+        elif page.status == 404:
+            yield wrong(
+                f"There is no site with the name {self.host}.",
+                "Nobody can use it.",
+                "A coordinator of the platform makes it at /staff/sites/, with this name.",
+            )
         elif page.status in (502, 503, 504):
             yield wrong(
                 f"The proxy finds no process of ours ({page.status}).",

@@ -74,7 +74,8 @@ def limits() -> Iterator[Line]:
             "Set LimitNOFILE=16384 in its unit file, or `ulimit -n 16384` before it starts.",
         )
     if ours and not few:
-        yield well(f"{len(ours)} processes of ours run here and may open enough files.")
+        count = "1 process" if len(ours) == 1 else f"{len(ours)} processes"
+        yield well(f"{count} of ours here, with enough files.")
     if not ours:
         soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         say = well if soft >= FILES else note

@@ -20,7 +20,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.mail import get_connection
 from django.utils import timezone
 
-from institutions.models import JobRun, StaffMail
+from institutions.models import Brand, JobRun, Membership, StaffMail
 from klikvoor.doctor import Line, note, well, wrong
 from klikvoor.running import TICK
 from klikvoor.startup import SMTP, SQLITE, settings_problems
@@ -58,6 +58,25 @@ def safe_settings() -> Iterator[Line]:
             "There is no REDIS_URL: one process only.",
             "Processes on other machines would not hear of each other.",
         )
+
+
+def beginning() -> Iterator[Line]:
+    """What has to be made once, before anybody can come."""
+    people = Membership.objects.active().coordinators().filter(institution=None)
+    if not people.filter(user__is_active=True).exists():
+        yield wrong(
+            "The platform has no coordinator.",
+            "Nobody can invite staff, or make institutions and sites.",
+            "`python manage.py invite EMAIL NAME`.",
+        )
+    elif not Brand.objects.exists():
+        yield wrong(
+            "There is no site yet.",
+            "Young people have nowhere to go.",
+            "A coordinator of the platform makes one at /staff/sites/.",
+        )
+    else:
+        yield well(f"{Brand.objects.count()} sites, and somebody who coordinates the platform.")
 
 
 # --- Redis --------------------------------------------------------------------------------------

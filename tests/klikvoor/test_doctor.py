@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from chat.models import Conversation, ConversationKey
-from institutions.models import JobRun, KeyCheck, StaffMail, User
+from institutions.models import Brand, Institution, JobRun, KeyCheck, StaffMail, User
 from institutions.models.keys import HASHING, PURPOSE
 from institutions.sealing import keyed_hash, seal_secret
 from klikvoor.doctor import WELL, WRONG, Check, Line, database, look, machine, services
@@ -27,6 +27,7 @@ from klikvoor.tick import jobs as all_jobs
 from mail.listener import Listener, Place
 from tests import services as test_services
 from tests.mail.test_fetching import box  # noqa: F401  a fixture
+from tests.people import make_user
 from tests.postbox import Postbox
 from tests.servers import ROOT, Server, environment, free_port, manage
 
@@ -95,7 +96,7 @@ def test_a_deployment_that_is_well_is_called_well(small: dict[str, str], tmp_pat
     assert "Sockets open" in said(parts["from outside"], WELL)
     assert "Static files come" in said(parts["from outside"], WELL)
     assert "The jobs run" in said(parts["jobs"], WELL)
-    assert "1 processes of ours run here" in said(parts["limits"], WELL)
+    assert "1 process of ours here, with enough files" in said(parts["limits"], WELL)
 
 
 def test_everything_that_is_broken_is_named(small: dict[str, str], tmp_path: Path) -> None:
@@ -259,6 +260,17 @@ def test_a_key_that_nobody_needs_any_more_is_told(settings: Any) -> None:
     settings.SEALING_KEYS += " old:dGhpcyBpcyBub3QgdGhlIGtleSBvZiB0aGUgdGVzdHM="
 
     assert "“old” is not needed any more" in found(database.keys, "note")
+
+
+@pytest.mark.django_db
+def test_what_has_to_be_made_first_is_told(zuid: Institution) -> None:
+    assert "has no coordinator" in found(services.beginning)
+
+    make_user("Dirk", (None, "coordinator"))
+    assert "There is no site yet" in found(services.beginning)
+
+    Brand.objects.create(host="testserver", name="Klikvoorhulp", is_default=True)
+    assert found(services.beginning) == ""
 
 
 # --- Redis --------------------------------------------------------------------------------------

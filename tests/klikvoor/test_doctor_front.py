@@ -173,6 +173,7 @@ def test_a_site_as_it_should_be_is_called_well(site: Site) -> None:
     ("changes", "words"),
     [
         ({"page": (400, "")}, "is refused (400)"),
+        ({"page": (404, "")}, "There is no site with the name localhost"),
         ({"page": (502, "")}, "finds no process of ours (502)"),
         ({"page": (200, "another site")}, "answers with 200, and not with the first page"),
         ({"page": (200, "data-exit")}, "names no static file"),

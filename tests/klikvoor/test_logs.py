@@ -202,6 +202,12 @@ def test_what_stays_helps(logs: Logs) -> None:
     assert str(ROOT) not in logs.text, "places are short"
 
 
+def test_a_sentence_of_a_library_that_says_nothing_of_anybody_stays(logs: Logs) -> None:
+    logging.getLogger("elsewhere").warning("the connection was closed")
+
+    assert "the connection was closed" in logs.text
+
+
 def test_json_is_one_object_a_line() -> None:
     logs = Logs(JSONFormatter())
     log = logging.getLogger("klikvoor.test")
@@ -262,6 +268,9 @@ thread.start()
 thread.join()
 Last()
 from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner
+# As Daphne does when it starts.
+globalLogBeginner.beginLoggingTo([lambda _: None], redirectStandardIO=False, discardBuffer=True)
 Deferred().addCallback(lambda found: fail()).callback(None)
 fail()
 """

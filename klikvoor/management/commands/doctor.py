@@ -25,6 +25,7 @@ SETTINGS: tuple[tuple[str, Check], ...] = (
 # Without a database these would all say the same.
 IN_DATABASE: tuple[tuple[str, Check], ...] = (
     ("keys", database.keys),
+    ("beginning", services.beginning),
     ("jobs", services.jobs),
     ("mail out", services.mail_out),
 )
