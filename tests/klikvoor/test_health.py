@@ -21,7 +21,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from chat import process
 from chat.database import in_pool
 from chat.hub import hub
-from chat.writer import writer
+from chat.writer import Writer
 from institutions.models import KeyCheck
 from klikvoor import monitoring
 from klikvoor.asgi import application
@@ -147,13 +147,16 @@ async def test_a_database_that_does_not_answer_in_time_is_not_ready(
 
 @pytest.mark.django_db
 async def test_a_writer_that_stands_still_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "busy_since", time.monotonic() - 60)
+    # Another one than the other tests write with.
+    writer = Writer()
+    monkeypatch.setattr("klikvoor.health.writer", writer)
+    writer.busy_since = time.monotonic() - 60
     assert (await parts())[1]["writer"] == "stuck"
 
     ended = threading.Thread(target=lambda: None)
     ended.start()
     ended.join()
-    monkeypatch.setattr(writer, "_thread", ended)
+    writer._thread = ended
     status, found = await parts()
 
     assert (status, found["writer"]) == (503, "dead")
