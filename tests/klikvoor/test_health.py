@@ -5,6 +5,9 @@ import http.client
 import json
 import shutil
 import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -27,7 +30,7 @@ from klikvoor import monitoring
 from klikvoor.asgi import application
 from klikvoor.health import readiness
 from klikvoor.running import runs
-from tests.servers import Server, environment, free_port
+from tests.servers import ROOT, Server, environment, free_port
 
 READY = "/healthz/ready"
 
@@ -267,6 +270,13 @@ def fetch(port: int, path: str) -> tuple[int, str, str]:
             return error.code, error.read().decode(), error.headers["Server"]
 
 
+def fetch_or_none(port: int, path: str) -> tuple[int, str, str] | None:
+    try:
+        return fetch(port, path)
+    except OSError:
+        return None
+
+
 @pytest.mark.django_db
 async def test_the_process_of_the_jobs_answers_on_a_port_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
@@ -289,6 +299,40 @@ async def test_the_process_of_the_jobs_answers_on_a_port_of_its_own(
         assert (await waiting)[0] == 503
     finally:
         await asyncio.to_thread(stop)
+
+
+def test_the_jobs_answer_for_themselves(demo_database: Path, tmp_path: Path) -> None:
+    database = tmp_path / "klikvoor.sqlite3"
+    shutil.copy(demo_database, database)
+    env = environment(
+        DEMO="1",
+        DATABASE_URL=f"sqlite:///{database}",
+        EMAIL_URL=f"filemail:///{tmp_path}/mail",
+    )
+    port = free_port()
+    command = [sys.executable, "manage.py", "jobs", "--port", str(port)]
+    with socket.create_server(("127.0.0.1", port)):
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert "--port names a place where it cannot listen" in done.stderr
+
+    jobs = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while (found := fetch_or_none(port, READY)) is None or "clock" not in found[1]:
+            assert jobs.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        status, body, _server = found
+        assert (status, json.loads(body)["clock"]) == (200, "ok")
+        assert (
+            'klikvoor_job_every_seconds{job="evaluate_openings"} 5.0' in fetch(port, "/metrics")[1]
+        )
+    finally:
+        jobs.terminate()
+        assert jobs.wait(20) == 0
 
 
 # --- A real process -----------------------------------------------------------------------------
