@@ -19,6 +19,7 @@ from typing import Any
 from channels.consumer import AsyncConsumer
 from django.conf import settings
 
+from chat.counts import counts
 from chat.database import in_pool
 from chat.models import Visitor
 from chat.peers import GONE, OUR_FAULT, TOO_SLOW, Gone, Peer
@@ -129,6 +130,7 @@ class ChatConsumer(AsyncConsumer):
         if peer is None:
             raise Gone(GONE)
         peer.enter()
+        counts.opened[peer.author] += 1
         hello = asyncio.get_running_loop().call_later(HELLO_SECONDS, self._no_hello, peer)
         try:
             while True:
@@ -178,6 +180,7 @@ class ChatConsumer(AsyncConsumer):
 
     def _close(self, code: int) -> None:
         self._close_code = code
+        counts.closed[code] += 1
         self._write_soon()
 
     @property
@@ -234,6 +237,7 @@ class ChatConsumer(AsyncConsumer):
 
     def _cut_off(self) -> None:
         self._is_cut_off = True
+        counts.cut_off += 1
         self._drop_outgoing()
         stuck, self._sender = self._sender, None
         if stuck is not None:

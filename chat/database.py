@@ -19,6 +19,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _pool: ThreadPoolExecutor | None = None
+# How many calls run or wait for a thread now; on the event loop only.
+asked = 0
 
 
 def _call(function: Callable[[], R]) -> R:
@@ -30,11 +32,15 @@ def _call(function: Callable[[], R]) -> R:
 
 async def in_pool(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Run a function that uses the database in a pool thread and return what it returns."""
-    global _pool
+    global _pool, asked
     if _pool is None:
         _pool = ThreadPoolExecutor(settings.DATABASE_THREADS, thread_name_prefix="database")
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_pool, _call, partial(function, *args, **kwargs))
+    asked += 1
+    try:
+        return await loop.run_in_executor(_pool, _call, partial(function, *args, **kwargs))
+    finally:
+        asked -= 1
 
 
 def close_pool() -> None:

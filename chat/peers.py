@@ -15,6 +15,7 @@ import msgspec
 
 from chat.budgets import Bucket
 from chat.commands import BadCommand, Command, parse
+from chat.counts import counts
 from chat.database import in_pool
 from chat.events import Event, MessagePosted
 from chat.hub import hub
@@ -102,6 +103,7 @@ class Peer:
         """Do what a frame asks. Answers every refusal with an error; raises nothing but Gone."""
         self.heard_at = time.monotonic()
         if not self._budget.take():
+            counts.commands_refused["too_many"] += 1
             self.error("too_many")
             raise Gone(TOO_MANY)
         command = None
@@ -140,6 +142,7 @@ class Peer:
 
     def refuse(self, code: str, command: Command | None) -> None:
         """Say that a command changed nothing; a message is refused by its client id."""
+        counts.commands_refused[code] += 1
         client_id = getattr(command, "client_id", "")
         if client_id:
             self.answer(
@@ -197,6 +200,7 @@ class Peer:
             stream.sent = seq
             if seq > stream.top:
                 stream.top = seq
+            counts.rung += 1
             self.send(frame)
         elif seq > stream.top:
             stream.top = seq
@@ -225,6 +229,7 @@ class Peer:
                 )
                 for message in messages:
                     stream.sent = message.seq
+                    counts.read += 1
                     self.send(message.frame())
                     await self._room()
                     if not self.is_open:

@@ -1,6 +1,7 @@
 """Start and stop what every serving process runs: the hub, the writer and the watch."""
 
 import asyncio
+import threading
 
 from django.conf import settings
 
@@ -14,6 +15,9 @@ from chat.writer import writer
 # process opened in measurements (docs/performance.md).
 COMING_BACK = 500
 LAST_WORDS = 1.0
+
+# Set as soon as this process is told to stop, so that nobody is sent here any more.
+leaving = threading.Event()
 
 
 def start(loop: asyncio.AbstractEventLoop) -> None:
@@ -51,4 +55,5 @@ def stop() -> None:
     writer.stop()
     writer.attach(None)
     hub.detach()
+    leaving.clear()
     close_pool()

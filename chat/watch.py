@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from django.utils import timezone
 
 from chat import queue
+from chat.counts import counts
 from chat.database import in_pool
 from chat.events import PresenceChanged, StatusChanged
 from chat.hub import Hub, hub
@@ -137,6 +138,7 @@ class Watch:
                 # Another institution took it over, and nobody told us.
                 self.hub.spawn(peer.look_again(found.pk))
             else:
+                counts.missed += found.last_seq > stream.top
                 peer.reach(stream, found.last_seq)
         present = timezone.now() - found.visitor_seen_at <= LEASE
         was = self._present.get(found.pk)

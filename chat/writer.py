@@ -14,6 +14,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
 
+from chat.counts import counts
 from chat.events import MessagePosted, Seen
 from chat.keys import data_keys
 from chat.models import ConversationKey
@@ -116,6 +118,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        # When the batch began that is being written; 0.0 while nothing is.
+        self.busy_since = 0.0
 
     def attach(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Complete batches on this event loop from now on (None: in the writer's own thread)."""
@@ -124,6 +128,7 @@ class Writer:
     def post(self, post: Post) -> None:
         """Store a message; `post.done` hears what became of it. Never blocks."""
         if self._queue.qsize() >= WAITING_LIMIT:
+            counts.refused["unavailable"] += 1
             if post.done:
                 post.done(Outcome(code="unavailable"))
             return
@@ -143,6 +148,17 @@ class Writer:
         """Store how far somebody has seen; the next message makes up for one that is dropped."""
         if self._queue.qsize() < WAITING_LIMIT:
             self._put(mark)
+
+    @property
+    def waiting(self) -> int:
+        """How many posts and marks wait for the next batch."""
+        return self._queue.qsize()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the thread ended by itself, so that nothing is written any more."""
+        thread = self._thread
+        return thread is not None and not thread.is_alive()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Write what waits, close the connection, end the thread. A later post starts anew."""
@@ -176,7 +192,10 @@ class Writer:
                     except queue.Empty:
                         break
                 if items:
+                    self.busy_since = began_at = time.monotonic()
                     self._write(items)
+                    counts.wrote(len(items), time.monotonic() - began_at)
+                    self.busy_since = 0.0
                 if item is None:
                     return
         finally:
@@ -204,6 +223,7 @@ class Writer:
             self._complete(batch.outcomes, batch.seen)
 
     def _complete(self, outcomes: list[tuple[Post, Outcome]], seen: list[Seen]) -> None:
+        counts.settled(outcomes)
         if self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(_tell, outcomes, seen)

@@ -107,6 +107,8 @@ TEMPLATES = [
 DATABASE_URL = env.str("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'var/klikvoor.sqlite3'}")
 DATABASES = {"default": environ.Env.db_url_config(DATABASE_URL)}
 DATABASE = DATABASES["default"]
+# Connections to PostgreSQL that one process may hold.
+DATABASE_POOL = env.int("DATABASE_POOL", default=24)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # FULL, because an acknowledged message must survive a power cut; grouped commits pay for it.
@@ -122,7 +124,7 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["TEST"] = {"NAME": str(BASE_DIR / "var/test.sqlite3")}
 else:
     DATABASE["OPTIONS"] = {
-        "pool": {"min_size": 2, "max_size": env.int("DATABASE_POOL", default=24), "timeout": 10},
+        "pool": {"min_size": 2, "max_size": DATABASE_POOL, "timeout": 10},
     }
     DATABASE["TEST"] = {"NAME": "test_klikvoor"}
 
@@ -166,6 +168,11 @@ else:
 COMMAND_BUDGET = env.int("COMMAND_BUDGET", default=60)
 # Database threads for everything on sockets but posting (chat/database.py).
 DATABASE_THREADS = env.int("DATABASE_THREADS", default=6)
+
+# --- Monitoring ----------------------------------------------------------------------------------
+
+# Who may read /metrics: whoever has this; without it whoever reaches the process itself.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Mail ---------------------------------------------------------------------------------------
 
@@ -293,16 +300,20 @@ SILENCED_SYSTEM_CHECKS = [
 
 # --- Logs: times, verbs and counts; never an address, a text or a code --------------------------
 
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+if LOG_FORMAT not in ("text", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT is text or json.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "filters": {"private": {"()": "klikvoor.logs.PrivateFilter"}},
+    "formatters": {
+        "text": {"()": "klikvoor.logs.LineFormatter"},
+        "json": {"()": "klikvoor.logs.JSONFormatter"},
+    },
     "handlers": {
         "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["private"],
+            "class": "klikvoor.logs.Handler",
+            "formatter": LOG_FORMAT,
             "stream": sys.stderr,
         }
     },

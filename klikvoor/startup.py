@@ -63,6 +63,11 @@ def settings_problems() -> Iterator[Error]:
         yield from _demo_problems(real_hosts)
     yield from _key_problems()
     yield from mail_problems()
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < 20:
+        yield Error(
+            "METRICS_TOKEN is too short to keep a secret: use 20 characters or more, made by chance.",
+            id="E014",
+        )
     for name in ACCESS_LOGS:
         if logging.getLogger(name).isEnabledFor(logging.INFO):
             yield Error(

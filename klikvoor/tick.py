@@ -23,6 +23,7 @@ from chat.database import in_pool
 from chat.models import WORKER_LOST
 from institutions import jobs as institution_jobs
 from institutions.models import JobRun
+from klikvoor.running import runs
 from mail import jobs as mail_jobs
 from roster import jobs as roster_jobs
 from roster import reminders
@@ -102,6 +103,7 @@ def jobs() -> list[Job]:
         Job(roster_jobs.purge_opening_log, 24 * 3600),
         Job(roster_jobs.purge_stretches, 24 * 3600),
         Job(institution_jobs.forget_old_mail, 24 * 3600),
+        Job(runs.write_down, 60),
     ]
     if settings.DEMO:
         from klikvoor.demo import keep_colleagues_present
@@ -118,13 +120,18 @@ async def tick_forever() -> None:
     """Run each job when it is due; one that fails is logged and tried again next time."""
     todo = jobs()
     slow, quick = [job for job in todo if job.is_slow], [job for job in todo if not job.is_slow]
-    await asyncio.gather(_tick(quick), *(_tick([job]) for job in slow))
+    runs.expect({job.run.__name__: job.seconds for job in todo})
+    try:
+        await asyncio.gather(_tick(quick, turn=runs.turned), *(_tick([job]) for job in slow))
+    finally:
+        runs.forget()
 
 
-async def _tick(todo: list[Job]) -> None:
+async def _tick(todo: list[Job], turn: Callable[[], None] = lambda: None) -> None:
     tick = Tick(todo)
     while True:
         await tick.run_due()
+        turn()
         # Jittered, so that several processes do not tick in step.
         await asyncio.sleep(random.uniform(0.8, 1.2))  # noqa: S311
 
@@ -158,13 +165,17 @@ class Tick:
             self._mind_the_clock()
             if loop.time() < max(job.due_at, self.calm_at if job.judges else 0.0):
                 continue
-            job.due_at = loop.time() + job.seconds
+            began_at = loop.time()
+            job.due_at = began_at + job.seconds
+            failure: Exception | None = None
             try:
                 run = job.run_watched if job.is_watched else job.run
                 await (_aside if job.is_slow else in_pool)(run, timezone.now())
             except Exception as error:
+                failure = error
                 self.calm_at = loop.time() + CALM_SECONDS
                 log.error("the job %s failed", job.run.__name__, exc_info=error)
+            runs.ran(job.run.__name__, loop.time() - began_at, failure, job.is_watched)
 
 
 async def _aside(run: Callable[[datetime], object], now: datetime) -> None:

@@ -41,7 +41,11 @@ class BadMailbox(ValueError):
 
 
 class MailboxAway(Exception):
-    """The mailbox cannot be reached now; the name of what went wrong."""
+    """The mailbox cannot be reached now. `kind`: the name of what went wrong, never its text."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def fetch(url: str) -> int:
     try:
         box = mailbox.open()
     except MailboxAway as error:
-        log.warning("the mailbox is away: %s", error)
+        log.warning("the mailbox is away: %s", error.kind)
         return 0
     stored = 0
     try:

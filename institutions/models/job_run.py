@@ -1,4 +1,4 @@
-"""When the jobs that must not be missed ran last."""
+"""When the jobs of the clock ran last."""
 
 from datetime import datetime, timedelta
 
@@ -14,17 +14,24 @@ NOT_OURS = ("backup",)
 
 class JobRunQuerySet(models.QuerySet["JobRun"]):
     def late(self, now: datetime) -> "JobRunQuerySet":
-        """Those that did not succeed for a day and an hour, or never since they were first tried."""
+        """Watched ones that did not succeed for a day and an hour, or never since the first try."""
         long_ago = now - LATE
-        return self.exclude(name__in=NOT_OURS).filter(
+        return self.filter(is_watched=True).exclude(name__in=NOT_OURS).filter(
             Q(ran_at__lt=long_ago) | Q(ran_at__isnull=True, first_tried_at__lt=long_ago)
         )
 
 
 class JobRun(models.Model):
-    """One row per watched job of the clock: the last success, and what came of it."""
+    """One row per job of the clock: the last success, and what came of it.
+
+    Of a job that is watched, written by its own run; of the others once a minute for all together
+    (`klikvoor/running.py`), without the counts.
+    """
 
     name = models.CharField(max_length=60, primary_key=True)
+    is_watched = models.BooleanField(
+        default=True, help_text="Coordinators are told when it does not succeed for a day."
+    )
     first_tried_at = models.DateTimeField(default=timezone.now)
     ran_at = models.DateTimeField(null=True, help_text="The last time that it succeeded.")
     count = models.PositiveIntegerField(default=0, help_text="How many it did that time.")

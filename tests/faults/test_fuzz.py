@@ -22,7 +22,7 @@ from chat.database import in_pool
 from chat.models import Conversation, Message, Note, StatusChange, Visitor
 from chat.texts import REFUSALS
 from institutions.models import AuditEvent, Brand, User
-from klikvoor.logs import PrivateFilter
+from klikvoor.logs import Handler, LineFormatter
 from roster.models import ConsultationHour
 from tests.chat.windows import Window, desk_window, visitor_window
 from tests.faults.grammar import PLANTED, Speaker, struct_types
@@ -44,8 +44,8 @@ CLOSE_CODES = {4400, 4401, 4403, 4408, 4429}
 def log() -> Iterator[StringIO]:
     """Everything that would be written, as the site writes it."""
     written = StringIO()
-    handler = logging.StreamHandler(written)
-    handler.addFilter(PrivateFilter())
+    handler = Handler(written)
+    handler.setFormatter(LineFormatter())
     logging.getLogger().addHandler(handler)
     yield written
     logging.getLogger().removeHandler(handler)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from channels.testing import HttpCommunicator
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
@@ -19,6 +20,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from chat.models import Conversation, QuickReply, Visitor
 from institutions.models import Institution, Invitation, User
+from klikvoor import monitoring
+from klikvoor.asgi import application
 from roster.models import ServiceLine
 from tests.chat.letters import own, write_letter
 from tests.people import (
@@ -495,3 +498,27 @@ def test_frames_without_a_socket(world: World, name: str) -> None:
         else:
             assert b"frames" not in response.content
         assert browser.get(reverse(name)).status_code in (401, 405)
+
+
+# --- Before Django ------------------------------------------------------------------------------
+
+
+BEFORE_DJANGO = ("/healthz", "/healthz/live", "/healthz/ready", "/metrics")
+
+
+def test_every_address_before_django_has_a_row() -> None:
+    assert set(BEFORE_DJANGO) == monitoring.PATHS
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", BEFORE_DJANGO)
+async def test_what_monitoring_asks_is_hidden_from_everybody_who_visits_the_site(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who somebody is does not matter there; where they come from does. tests/klikvoor/test_health.py."""
+    monkeypatch.setattr(settings, "ALLOWED_HOSTS", ["chat.example.org"])
+    for person in PEOPLE:
+        cookie = world.cookies.get(person, "")
+        headers = [(b"host", b"chat.example.org"), (b"cookie", cookie.encode())]
+        response = await HttpCommunicator(application, "GET", path, headers=headers).get_response()
+        assert (response["status"], response["body"]) == (404, b""), person

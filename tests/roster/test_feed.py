@@ -11,7 +11,7 @@ from django.utils import timezone
 from icalendar import Calendar, Event
 
 from institutions.models import Membership, User
-from klikvoor.logs import PrivateFilter
+from klikvoor.logs import Handler, LineFormatter
 from roster.feed import calendar_of
 from roster.models import ConsultationHour, Duty, FeedToken, ServiceLine
 from roster.views import feed as feed_view
@@ -224,8 +224,8 @@ def test_a_failure_does_not_write_the_address_down(
 
     monkeypatch.setattr(feed_view, "calendar_of", fail)
     written = StringIO()
-    ours = logging.StreamHandler(written)
-    ours.addFilter(PrivateFilter())
+    ours = Handler(written)
+    ours.setFormatter(LineFormatter())
     logging.getLogger("django.request").addHandler(ours)
     try:
         answer = Client(raise_request_exception=False).get(address)

@@ -16,6 +16,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from twisted.internet import reactor
 
 from chat import process
+from klikvoor.logs import catch_twisted, catch_uncaught
+from klikvoor.pulse import pulse
 from klikvoor.startup import refuse_unsafe
 from klikvoor.tick import tick_forever
 from mail.listener import Listener, Place
@@ -40,6 +42,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         refuse_unsafe()
+        catch_uncaught()
+        catch_twisted()
         from klikvoor.asgi import application
 
         self.runs_jobs = not options["no_jobs"]
@@ -86,6 +90,7 @@ class Command(BaseCommand):
     def _start(self) -> None:
         loop = asyncio.get_event_loop()
         process.start(loop)
+        pulse.start(loop)
         if self.runs_jobs:
             self._tick = asyncio.ensure_future(tick_forever())
         loop.add_signal_handler(signal.SIGTERM, self._stop, DRAIN_SECONDS)
@@ -98,6 +103,7 @@ class Command(BaseCommand):
         self.stdout.write("Klikvoor serves.")
 
     def _stop(self, seconds: float) -> None:
+        process.leaving.set()
         self._stopping = asyncio.ensure_future(self._drain_and_stop(seconds))
 
     async def _drain_and_stop(self, seconds: float) -> None:
