@@ -30,6 +30,7 @@ class Letters:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
+        self._find_unnoticed()
         self.stored: dict[str, dict[str, int]] = defaultdict(dict)
         for conversation, seq, _client_id, _author, _worker, text in memory.stored["messages"]:
             self.stored[conversation][text] = seq
@@ -53,6 +54,24 @@ class Letters:
         yield from self._notes()
         yield from self._yes()
         yield from self._mail()
+
+    def _find_unnoticed(self) -> None:
+        """A form that got no answer may have begun a letter after its writer had given it up.
+
+        It waits on the page of her visit; here it is hers from when she sent the form.
+        """
+        begun = {
+            row[2]: row[0]
+            for row in self.memory.stored["messages"]
+            if row[1] == 1 and self.memory.stored["conversations"][row[0]].get("kind") == "letter"
+        }
+        for person in self.memory.people:
+            for one in person.said.values():
+                pk = begun.get(one.client_id)
+                if pk and pk not in self.memory.letters and one.by_form and one.state == "not sent":
+                    one.conversation = pk
+                    person.own_letters.add(pk)
+                    self.memory.letters[pk] = Letter(person.name, one.at, float("inf"))
 
     # --- Whose it is ----------------------------------------------------------------------------
 

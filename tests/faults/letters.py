@@ -139,6 +139,8 @@ class Writer(Correspondent):
         self.letter = ""
         self.code = ""
         self.patience = rng.randint(5, 14)
+        # Does not look by herself, but waits for a mail.
+        self.waits_for_mail = rng.random() < 0.4
 
     async def live(self) -> None:
         await self.pause(0, 3)
@@ -183,7 +185,9 @@ class Writer(Correspondent):
         fields = {
             "client_id": paper.value_of("client_id"),
             "text": self.says("in a letter"),
-            "answer_by": self.rng.choice(["code", "notice", "mail"]),
+            "answer_by": self.rng.choice(
+                ["notice", "mail"] if self.waits_for_mail else ["code", "notice", "mail"]
+            ),
             "address": f"{self.person.name.replace(' ', '')}@letters.example",
         }
         said = self.want(self.chat, fields["text"], fields["client_id"])
@@ -229,7 +233,10 @@ class Writer(Correspondent):
 
     async def do_something(self) -> None:
         dice = self.rng.random()
-        if dice < 0.35:
+        if self.waits_for_mail:
+            if dice < 0.15:
+                await self.post(self.letter, "letter_post", "in a letter")
+        elif dice < 0.35:
             await self.read()
         elif dice < 0.65:
             await self.post(self.letter, "letter_post", "in a letter")
