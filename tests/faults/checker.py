@@ -135,8 +135,7 @@ def _stored(memory: Memory) -> Iterator[Violation]:
             if len(rows) > 1:
                 yield Violation("doubled", f"{person.name} said {one.text!r} {len(rows)} times")
             if not rows:
-                letter = memory.letters.get(one.conversation)
-                if one.state == "sent" and not (letter and letter.erase_asked_at):
+                if one.state == "sent" and one.conversation not in memory.erased:
                     yield Violation("lost", f"{one.text!r} of {person.name}, number {one.seq}")
                 continue
             row = rows[0]
@@ -162,7 +161,7 @@ def _views(memory: Memory) -> Iterator[Violation]:
     for person in memory.people:
         for conversation, view in person.views.items():
             for seq, shown in view.items():
-                if stored[conversation].get(seq) != shown:
+                if stored[conversation].get(seq) != shown and conversation not in memory.erased:
                     yield Violation("order", f"{person.name} saw {shown[2]!r} as number {seq}")
             twice = Counter(shown[0] for shown in view.values())
             for client_id, times in twice.items():

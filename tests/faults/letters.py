@@ -338,6 +338,7 @@ class Writer(Correspondent):
     async def erase(self) -> None:
         memory = self.memory
         memory.erase_asked_at = time.monotonic()
+        self.world.memory.erased |= {self.letter, self.chat} - {""}
         await self.act("erase")
         reply = await self.act("erase_now")
         if reply.status not in (200, 409):

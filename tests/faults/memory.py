@@ -165,6 +165,8 @@ class Memory:
     # Conversation → when somebody first knew that it was over.
     over: dict[str, float] = field(default_factory=dict)
     letters: dict[str, Letter] = field(default_factory=dict)
+    # Conversations of people who wanted everything erased, the chat before a letter among them.
+    erased: set[str] = field(default_factory=set)
     posts: list[Post] = field(default_factory=list)
     stored: dict[str, Any] = field(default_factory=dict)
     # Tracebacks and planted words in the logs of the servers.

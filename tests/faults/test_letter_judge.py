@@ -53,6 +53,7 @@ def good_run() -> Memory:
             L: Letter("writer 1", 10, 11, [Move(2, 40, 41)], {HERS}),
             GONE: Letter("writer 2", 10, 11, erase_asked_at=50, erased_at=51),
         },
+        erased={GONE},
         posts=[Post(26, "<1@x>", HERS, f"Er is een antwoord\n{ANSWER}")],
         stored={
             "messages": rows,
