@@ -74,11 +74,10 @@ lint: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## Format, lint, type
 simulate: .venv/dev.stamp $(SETTINGS) ## Play evenings to see what an order of the queue does
 	@$(BIN)/python manage.py simulate $(SIMULATE)
 
-# SHAPE=embedded or scaled for one of them; the seed is printed, and SEED=… plays the same again.
-faults: .venv/dev.stamp $(SETTINGS) ## The promises under faults (SECONDS=60 SEED= SHAPE=)
-	@for shape in $(or $(SHAPE),embedded scaled); do \
-		$(BIN)/python -m tests.faults --shape $$shape --seconds $(or $(SECONDS),60) --seed $(or $(SEED),0) || exit 1; \
-	done
+# Both shapes, or SHAPE= one; a table of all at the end. The seed is printed, and SEED= plays it again.
+faults: .venv/dev.stamp $(SETTINGS) ## The promises under faults (SECONDS=60 SEED= SHAPE= EVERY=8 ONLY=)
+	@$(BIN)/python -m tests.faults $(SHAPE:%=--shape %) --seconds $(or $(SECONDS),60) --seed $(or $(SEED),0) \
+		--every $(or $(EVERY),8) $(if $(ONLY),--only "$(ONLY)")
 
 fuzz: .venv/dev.stamp $(SETTINGS) ## Bad frames, as many as you like (FRAMES=1000000 SEED=)
 	@FRAMES=$(or $(FRAMES),1000000) $(if $(SEED),SEED=$(SEED)) $(BIN)/python -m pytest -q -s tests/faults/test_fuzz.py

@@ -6,12 +6,14 @@ settings are judged by `manage.py check --deploy` as well.
 
 import fcntl
 import logging
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -19,6 +21,8 @@ from django.core.management import CommandError
 from django.core.validators import validate_email
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 from institutions.sealing import keyring
 from mail.fetching import BadMailbox, Mailbox
@@ -235,8 +239,7 @@ def _key_problems() -> Iterator[Error]:
 def database_problems() -> Iterator[str]:
     """Yield why this database cannot be served with these keys."""
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if not _is_migrated():
             yield "The database is behind the code. Run `python manage.py migrate` first."
             return
         if _is_half_restored():
@@ -257,6 +260,34 @@ def _is_half_restored() -> bool:
     if Epoch.objects.exists() or ConversationKey.objects.exists():
         return False
     return Conversation.objects.exists()
+
+
+def _is_migrated() -> bool:
+    """Whether the database has every migration that there is.
+
+    Their names tell most of the time. Only when one is missing they are imported, all of them, to
+    see whether others stand for it.
+    """
+    applied = MigrationRecorder(connection).applied_migrations().keys()
+    if _names_of_migrations() <= applied:
+        return True
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+def _names_of_migrations() -> set[tuple[str, str]]:
+    names = set()
+    for app in apps.get_app_configs():
+        package, _is_named = MigrationLoader.migrations_module(app.label)
+        if package and (folder := Path(app.path, "migrations")).is_dir():
+            if package != f"{app.name}.migrations":  # elsewhere: let Django look there
+                names.add((app.label, ""))
+            names |= {
+                (app.label, module.name)
+                for module in pkgutil.iter_modules([str(folder)])
+                if module.name[0] not in "_~"
+            }
+    return names
 
 
 def _wrong_keys() -> Iterator[str]:

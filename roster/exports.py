@@ -15,10 +15,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from roster.balances import Balance
 from roster.fairness import SlotClass
@@ -34,6 +30,7 @@ from roster.models import (
 from roster.slots import NAMES, holidays_of, slot_of
 
 if TYPE_CHECKING:
+    from openpyxl.cell import WriteOnlyCell
     from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
     from institutions.access import Staff
@@ -70,6 +67,10 @@ def as_csv(table: Table) -> bytes:
 
 def as_xlsx(*tables: Table) -> bytes:
     """The tables as the sheets of a workbook, headers bold and always in sight."""
+    # Takes long to import, and nobody who chats should wait for that when the server starts.
+    from openpyxl import Workbook
+    from openpyxl.utils import get_column_letter
+
     book = Workbook(write_only=True)
     names: set[str] = set()
     for table in tables:
@@ -104,7 +105,10 @@ def _csv(value: Value) -> str:
     return f"'{text}" if FORMULA.match(text) else text
 
 
-def _cell(sheet: "WriteOnlyWorksheet", value: Value, *, bold: bool = False) -> WriteOnlyCell:
+def _cell(sheet: "WriteOnlyWorksheet", value: Value, *, bold: bool = False) -> "WriteOnlyCell":
+    from openpyxl.cell import WriteOnlyCell
+    from openpyxl.styles import Font
+
     cell = WriteOnlyCell(sheet)
     if isinstance(value, str) and (text := _clean(value)):
         cell.value = text

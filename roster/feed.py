@@ -5,14 +5,17 @@ it names no colleague, no institution, and nothing that tells a bystander what t
 """
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from django.db.models import Q
 from django.utils import translation
 from django.utils.translation import gettext as _
-from icalendar import Calendar, Event, vDuration
 
 from institutions.models import User
 from roster.models import ConsultationHour, Duty
+
+if TYPE_CHECKING:
+    from icalendar import Event
 
 PAST = timedelta(days=30)
 AHEAD = timedelta(days=180)
@@ -30,6 +33,9 @@ def calendar_of(worker: User, now: datetime) -> bytes:
     A duty that is gone stays in it as cancelled, because calendars keep what merely disappears.
     Times are in UTC, which every calendar understands without a table of zones.
     """
+    # Takes long to import, and nobody who chats should wait for that when the server starts.
+    from icalendar import Calendar, vDuration
+
     with translation.override(worker.language):
         calendar = Calendar()
         calendar.add("prodid", "-//Klikvoor//Klikvoor//NL")
@@ -55,7 +61,9 @@ def shown(worker: User, now: datetime) -> list[Duty]:
     )
 
 
-def _event(duty: Duty, now: datetime) -> Event:
+def _event(duty: Duty, now: datetime) -> "Event":
+    from icalendar import Event
+
     is_gone = duty.status in GONE or duty.hour.status == ConsultationHour.Status.CANCELLED
     event = Event()
     event.add("uid", duty.uid)

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import holidays
-
 from institutions.models import Institution
 from roster.models import DateException, ServiceLine
 
@@ -64,6 +62,9 @@ def _between(first: date, last: date) -> Iterator[Holiday]:
 def _calendar(
     categories: tuple[str, ...], years: range, region: str | None
 ) -> list[tuple[date, str]]:
+    # Takes long to import, and nobody who chats should wait for that when the server starts.
+    import holidays
+
     found = holidays.country_holidays(
         "NL", subdiv=region, years=years, categories=categories, language="nl"
     )

@@ -8,8 +8,6 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import holidays
-
 from roster.time import to_utc
 
 # On this hour of the wall clock a working day is over.
@@ -20,6 +18,9 @@ PROMISE = 2
 
 @lru_cache(maxsize=16)
 def _holidays(year: int) -> frozenset[date]:
+    # Takes long to import, and nobody who chats should wait for that when the server starts.
+    import holidays
+
     return frozenset(holidays.country_holidays("NL", years=year, categories=("public",)))
 
 

@@ -79,7 +79,8 @@ def erase_visit(visitor: "Visitor") -> int:
     """Erase all that a young person left behind, now: at their own request.
 
     Ends what was going on, in every window. Returns how many conversations there were. Being
-    killed in between leaves rows without a key, which the daily erasing removes.
+    killed in between leaves rows without a key, which the daily erasing removes; what can be read
+    without those keys (the code, answers that led to no conversation) goes together with them.
     """
     from chat.models.conversation import Conversation
 
@@ -91,11 +92,11 @@ def erase_visit(visitor: "Visitor") -> int:
             _end(conversation)
         erased.note(erased.ERASED, *(conversation.pk for conversation in mine))
         destroy_keys([conversation.pk for conversation in mine])
-        type(visitor).objects.filter(pk=visitor.pk).update(token_hash=None)
         events.publish(events.VisitEnded(visitor=visitor.pk))
+        # With the return code, and with answers that carry their own key.
+        visitor.delete()
     for conversation in mine:
         remove_words(conversation)
-    visitor.delete()  # and with it the return code, and answers that led to no conversation
     return len(mine)
 
 

@@ -1,6 +1,6 @@
 """What every outbox has: mails that wait in the database, and how their delivery goes."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, TypeVar
 
 from django.db import models
@@ -9,13 +9,20 @@ from django.utils import timezone
 
 M = TypeVar("M", bound="OutgoingMail")
 
+# Clocks differ by less than this.
+CLOCK_STEP = timedelta(minutes=1)
+
 
 class OutgoingQuerySet(models.QuerySet[M]):
     def due(self, now: datetime) -> "OutgoingQuerySet[M]":
-        """Those to deliver now, longest due first."""
-        return self.filter(
-            sent_at__isnull=True, given_up_at__isnull=True, due_at__lte=now
-        ).order_by("due_at", "pk")
+        """Those to deliver now, longest due first.
+
+        What was written while the clock was ahead would wait until it is that late again: that was
+        not tried yet, and is due as well.
+        """
+        is_due = Q(due_at__lte=now) | Q(attempts=0, created_at__gt=now + CLOCK_STEP)
+        waiting = self.filter(is_due, sent_at__isnull=True, given_up_at__isnull=True)
+        return waiting.order_by("due_at", "pk")
 
     def finished(self) -> "OutgoingQuerySet[M]":
         return self.filter(Q(sent_at__isnull=False) | Q(given_up_at__isnull=False))

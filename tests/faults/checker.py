@@ -10,21 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.faults.memory import Fault, Heard, Memory, Person, Said
+from tests.faults.letter_judge import Letters
+from tests.faults.memory import Claim, Fault, Heard, Memory, Person, Said, Violation
 
 # Between the sending of a frame and its reading: a busy machine, a full buffer.
 READING = 1.5
 STAFF_ONLY = {"desk", "notes", "intake", "opened", "presence.changed"}
 WITH_WORDS = {"message.posted", "notes", "intake"}
-
-
-@dataclass(frozen=True)
-class Violation:
-    kind: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.what}"
 
 
 @dataclass
@@ -39,6 +31,12 @@ class Verdict:
     faults: Counter[str] = field(default_factory=Counter)
     reconnects: int = 0
     slowest_return: float = 0.0
+    letters: int = 0
+    letter_words: int = 0
+    erased: int = 0
+    mails: int = 0
+    doubled_mails: int = 0
+    forms_in: list[float] = field(default_factory=list)
     acknowledged_in: list[float] = field(default_factory=list)
     delivered_in: list[float] = field(default_factory=list)
 
@@ -65,6 +63,10 @@ class Verdict:
             "delivered in p50 {:.0f} / p95 {:.0f} / p99 {:.0f} ms".format(
                 *(1000 * percentile(self.delivered_in, share) for share in (0.5, 0.95, 0.99))
             ),
+            f"letters {self.letters}, words {self.letter_words}, erased {self.erased}, mails"
+            f" {self.mails} ({self.doubled_mails} twice), forms answered in p50"
+            f" {1000 * percentile(self.forms_in, 0.5):.0f} / p95"
+            f" {1000 * percentile(self.forms_in, 0.95):.0f} ms",
             f"{self.reconnects} reconnections, the slowest {self.slowest_return:.1f} s after its fault",
             "faults: " + ", ".join(f"{n} × {kind}" for kind, n in sorted(self.faults.items())),
         ]
@@ -77,14 +79,16 @@ def percentile(times: list[float], share: float) -> float:
 
 
 def judge(memory: Memory) -> Verdict:
+    letters = Letters(memory)
     verdict = Verdict(
         [
             *_stored(memory),
             *_views(memory),
-            *_entitlement(memory),
+            *_entitlement(memory, letters),
             *_endings(memory),
             *_silence(memory),
             *_audit(memory),
+            *letters.violations(),
             *(Violation("logged", line) for line in memory.logged),
         ]
     )
@@ -94,7 +98,14 @@ def judge(memory: Memory) -> Verdict:
     verdict.refused = sum(one.state == "not sent" for one in said)
     verdict.stored = len(memory.stored["messages"])
     verdict.faults.update(fault.kind for fault in memory.faults)
-    verdict.acknowledged_in = [one.acknowledged_at - one.at for one in said if one.acknowledged_at]
+    answered = [one for one in said if one.acknowledged_at]
+    verdict.acknowledged_in = [one.acknowledged_at - one.at for one in answered if not one.by_form]
+    verdict.forms_in = [one.acknowledged_at - one.at for one in answered if one.by_form]
+    verdict.letters = len(memory.letters)
+    verdict.letter_words = len(verdict.forms_in)
+    verdict.erased = sum(one.erased_at > 0 for one in memory.letters.values())
+    ids = Counter(post.message_id for post in memory.posts)
+    verdict.mails, verdict.doubled_mails = len(ids), sum(count > 1 for count in ids.values())
     verdict.delivered_in = list(_deliveries(memory))
     verdict.reconnects = sum(len(person.outages) for person in memory.people)
     verdict.slowest_return = max(
@@ -124,11 +135,11 @@ def _stored(memory: Memory) -> Iterator[Violation]:
             if len(rows) > 1:
                 yield Violation("doubled", f"{person.name} said {one.text!r} {len(rows)} times")
             if not rows:
-                if one.state == "sent":
+                if one.state == "sent" and one.conversation not in memory.erased:
                     yield Violation("lost", f"{one.text!r} of {person.name}, number {one.seq}")
                 continue
             row = rows[0]
-            if one.state == "sent" and row[1] != one.seq:
+            if one.state == "sent" and row[1] != one.seq and not one.by_form:
                 yield Violation("order", f"{one.text!r}: told {one.seq}, stored {row[1]}")
             if row[5] != one.text:
                 yield Violation("altered", f"{one.text!r} became {row[5]!r}")
@@ -150,7 +161,7 @@ def _views(memory: Memory) -> Iterator[Violation]:
     for person in memory.people:
         for conversation, view in person.views.items():
             for seq, shown in view.items():
-                if stored[conversation].get(seq) != shown:
+                if stored[conversation].get(seq) != shown and conversation not in memory.erased:
                     yield Violation("order", f"{person.name} saw {shown[2]!r} as number {seq}")
             twice = Counter(shown[0] for shown in view.values())
             for client_id, times in twice.items():
@@ -164,14 +175,19 @@ def _views(memory: Memory) -> Iterator[Violation]:
                 )
 
 
-def _entitlement(memory: Memory) -> Iterator[Violation]:
+def _entitlement(memory: Memory, letters: Letters) -> Iterator[Violation]:
     """No socket heard of a conversation that its owner could not read at that moment."""
+    owned = letters.claims()
+    claims = {
+        one: [*memory.claims.get(one, []), *owned.get(one, [])]
+        for one in memory.claims.keys() | owned.keys()
+    }
     for person in memory.people:
         for heard in person.heard:
             if person.kind == "visitor":
                 if heard.type in STAFF_ONLY or heard.conversation != person.conversation:
                     yield Violation("misdelivered", f"{heard.type} to {person.name}")
-            elif not _may_read(memory, person, heard):
+            elif not _may_read(claims.get(heard.conversation, []), person, heard):
                 yield Violation(
                     "misdelivered",
                     f"{heard.type} {heard.seq} of {heard.conversation} to {person.name}"
@@ -196,7 +212,7 @@ def _claims(memory: Memory, conversation: str) -> str:
     )
 
 
-def _may_read(memory: Memory, worker: Person, heard: Heard) -> bool:
+def _may_read(known: list[Claim], worker: Person, heard: Heard) -> bool:
     """Whether this conversation may have been the worker's institution's when the frame was sent.
 
     It became that of an institution between the asking and the knowing of a claim, and stays so
@@ -208,7 +224,7 @@ def _may_read(memory: Memory, worker: Person, heard: Heard) -> bool:
     if heard.client_id in worker.said:
         # Own words, sent again after the chat went to somebody else: they were stored.
         return True
-    claims = sorted(memory.claims.get(heard.conversation, []), key=lambda one: one.known_at)
+    claims = sorted(known, key=lambda one: one.known_at)
     for number, claim in enumerate(claims):
         if claim.institution != worker.institution or heard.at < claim.asked_at:
             continue
@@ -247,7 +263,7 @@ def _silence(memory: Memory) -> Iterator[Violation]:
         for one in person.said.values():
             if one.state == "sending" or (one.state == "not sent" and not one.code):
                 yield Violation("silence", f"{one.text!r} of {person.name} got no answer")
-            if one.state == "sent" and not one.seq:
+            if one.state == "sent" and not (one.seq or one.by_form):
                 yield Violation("silence", f"{one.text!r} of {person.name} counts as sent")
 
 
@@ -255,6 +271,8 @@ def _audit(memory: Memory) -> Iterator[Violation]:
     """One row for each claim, hand-over and close; for each reading one, answered or not."""
     expected: Counter[tuple[str, str, int]] = Counter()
     for conversation, old, new, worker, reason, by in memory.stored["changes"]:
+        if reason == "transferred":  # she said yes: one row for each of the two institutions
+            expected["hand_over", conversation, worker] += 2
         if by != "worker":
             continue
         if (old, new) == ("waiting", "active"):

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import traceback
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "klikvoor.settings")
@@ -24,25 +24,67 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from chat.keys import data_keys
-from chat.models import Conversation, Message, Note, StatusChange, Visitor
+from chat.models import (
+    Conversation,
+    ConversationKey,
+    Invitation,
+    Message,
+    Note,
+    ReturnCode,
+    StatusChange,
+    Transfer,
+    Visitor,
+)
 from institutions.access import staff_of
 from institutions.models import AuditEvent, Brand, Institution, Membership, User
-from roster.models import Presence, ServiceLine
+from institutions.places import municipalities
+from mail.models import VisitorMail
+from roster.jobs import deal_letter_duty
+from roster.models import ConsultationHour, Presence, ServiceLine
 from tests.people import add_second_factor, sign_in
+from triage.models import Intake
 
 
-def found(*, institutions: int, workers: int) -> dict[str, Any]:
-    """Make a site with so many institutions, and so many workers in each."""
+def found(*, institutions: int, workers: int, answerers: int = 0) -> dict[str, Any]:
+    """Make a site with so many institutions, and so many workers in each.
+
+    `answerers` more of each institution answer letters, which come from its own municipality or by
+    letter duty; there is an hour to invite to.
+    """
     call_command("migrate", verbosity=0)
     brand = Brand.objects.create(host="localhost", name="Faults", is_default=True)
     line = ServiceLine.objects.create(name="Faults")
     line.brands.add(brand)
-    people = []
+    people, for_letters, found = [], [], []
     for number in range(institutions):
-        institution = Institution.objects.create(name=f"Institution {number}")
+        institution = Institution.objects.create(
+            name=f"Institution {number}", municipalities=[region_of(number)]
+        )
+        found.append(institution.pk)
         for _ in range(workers):
             people.append(new_worker(institution, len(people)))
-    return {"workers": people}
+        for _ in range(answerers):
+            for_letters.append(new_worker(institution, 100 + len(for_letters)))
+    if answerers:
+        hour_to_come(line)
+        deal_letter_duty(timezone.now())
+    return {"workers": people, "answerers": for_letters, "institutions": found}
+
+
+def region_of(number: int) -> str:
+    return list(municipalities())[number]
+
+
+def hour_to_come(line: ServiceLine) -> None:
+    """Later than the clock of the servers ever jumps."""
+    start = timezone.now().astimezone(line.zone) + timedelta(days=3)
+    ConsultationHour.objects.create(
+        line=line,
+        local_date=start.date(),
+        local_start=time(12),
+        local_end=time(14),
+        tz=line.tz,
+    )
 
 
 def new_worker(institution: Institution, number: int) -> dict[str, Any]:
@@ -65,11 +107,15 @@ def new_worker(institution: Institution, number: int) -> dict[str, Any]:
     }
 
 
-def visit() -> dict[str, Any]:
-    """Let somebody new come in, and wait."""
+def visit(*, region: int | None = None) -> dict[str, Any]:
+    """Let somebody new come in, and wait; `region`: from the municipality of that institution."""
     brand = Brand.objects.get()
     visitor, token = Visitor.begin(brand, "nl")
-    conversation = Conversation.start(visitor=visitor, line=ServiceLine.objects.get())
+    conversation = Conversation.start(
+        visitor=visitor,
+        line=ServiceLine.objects.get(),
+        region="" if region is None else region_of(region),
+    )
     return {
         "conversation": conversation.pk,
         "cookie": f"{settings.VISIT_COOKIE_NAME}={token}",
@@ -106,7 +152,10 @@ def talk(*, worker: int, messages: int = 0, letters: int = 0) -> dict[str, Any]:
 def read_out() -> dict[str, Any]:
     """Return everything that the checker compares with what people remember."""
     messages = []
+    keys = set(ConversationKey.objects.values_list("pk", flat=True))
     for row in Message.objects.order_by("conversation", "seq").iterator():
+        if row.conversation_id not in keys:  # erased, and killed before the rows went
+            continue
         key = data_keys.open(row.conversation_id)
         text = key.unseal(bytes(row.body), row.conversation_id, row.seq, row.author, "body")
         messages.append(
@@ -115,7 +164,16 @@ def read_out() -> dict[str, Any]:
     return {
         "messages": messages,
         "conversations": {
-            one.pk: {"status": one.status, "top": one.last_seq, "worker": one.worker_id}
+            one.pk: {
+                "status": one.status,
+                "top": one.last_seq,
+                "worker": one.worker_id,
+                "kind": one.kind,
+                "institution": one.institution_id,
+                # What somebody with all of our keys could still read, or lead to a person.
+                "readable": one.pk in keys
+                or bool(one.sealed_intake or one.sealed_address or one.visitor_id),
+            }
             for one in Conversation.objects.all()
         },
         "changes": [
@@ -127,10 +185,46 @@ def read_out() -> dict[str, Any]:
             for one in AuditEvent.objects.order_by("pk")
         ],
         "notes": [[one.conversation_id, one.client_id] for one in Note.objects.all()],
+        "transfers": [
+            [one.conversation_id, one.asked_by_id, one.to_institution_id, one.outcome]
+            for one in Transfer.objects.order_by("pk")
+        ],
+        "invitations": [[one.conversation_id, one.hour_id] for one in Invitation.objects.all()],
+        "mails": [
+            {
+                "conversation": one.conversation_id,
+                "kind": one.kind,
+                "after": one.after,
+                "seq": one.seq,
+                "message_id": one.message_id,
+                "is_sent": one.sent_at is not None,
+                "attempts": one.attempts,
+                "is_given_up": one.given_up_at is not None,
+            }
+            for one in VisitorMail.objects.order_by("pk")
+        ],
+        "untold": list(VisitorMail.untold().values_list("pk", flat=True)),
+        # Answers to the questions before, and codes, of visits that nothing else belongs to.
+        "left": {
+            "intakes": Intake.objects.filter(visitor__token_hash=None).count(),
+            "codes": ReturnCode.objects.filter(visitor__conversations=None).count(),
+        },
     }
 
 
-ORDERS = {"found": found, "visit": visit, "talk": talk, "read_out": read_out}
+def mail_left() -> dict[str, Any]:
+    """Return how many mails should go out and were not tried yet."""
+    waiting = VisitorMail.objects.filter(sent_at=None, given_up_at=None, attempts=0)
+    return {"left": VisitorMail.untold().count() + waiting.count()}
+
+
+ORDERS = {
+    "found": found,
+    "visit": visit,
+    "talk": talk,
+    "read_out": read_out,
+    "mail_left": mail_left,
+}
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
+from tests.faults.browser import NoAnswer, exchange
 from tests.faults.memory import Heard, Person, Said
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ class Line:
             pending, self.pending = self.pending[:15], self.pending[15:]
             try:
                 status, frames = await self.post([self.hello(), *pending])
-            except (OSError, TimeoutError, ValueError):
+            except (NoAnswer, ValueError):
                 status, frames = 0, []
             if status == 200:
                 failed = 0
@@ -244,22 +245,8 @@ class Line:
             f"Origin: {self.world.origin(port)}\r\nCookie: {self.cookie}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        async with asyncio.timeout(10):
-            reader, writer = await asyncio.open_connection("localhost", port)
-            try:
-                writer.write(head.encode() + body)
-                answer = await reader.read()
-            finally:
-                writer.close()
-                with contextlib.suppress(OSError):
-                    await writer.wait_closed()
-        header, _, content = answer.partition(b"\r\n\r\n")
-        status = int(header.split(b" ", 2)[1]) if header else 0
-        if status != 200:
-            return status, []
-        if b"chunked" in header.lower():
-            content = _unchunk(content)
-        return status, json.loads(content)["frames"]
+        reply = await exchange(port, head.encode() + body, set())
+        return reply.status, json.loads(reply.body)["frames"] if reply.status == 200 else []
 
     # --- Out ------------------------------------------------------------------------------------
 
@@ -362,14 +349,3 @@ class Line:
         while number + 1 in view:
             number += 1
         return number
-
-
-def _unchunk(content: bytes) -> bytes:
-    whole = b""
-    while content:
-        size, _, content = content.partition(b"\r\n")
-        length = int(size, 16)
-        if not length:
-            break
-        whole, content = whole + content[:length], content[length + 2 :]
-    return whole

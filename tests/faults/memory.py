@@ -8,6 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+@dataclass(frozen=True)
+class Violation:
+    """A promise that was broken."""
+
+    kind: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.what}"
+
+
 @dataclass
 class Said:
     """Something that somebody wanted to say. `state` is what its writer is shown."""
@@ -24,6 +35,8 @@ class Said:
     too_late: bool = False
     # Who was in this conversation on the other side, at a socket, when it was said.
     awaited_by: str = ""
+    # Sent as a form: the page that acknowledges it does not tell its number.
+    by_form: bool = False
 
 
 @dataclass
@@ -39,6 +52,53 @@ class Heard:
     text: str = ""
     # The socket was not reading: when the frame was sent is unknown.
     late: bool = False
+
+
+@dataclass
+class Page:
+    """What somebody read of a letter on a page, in the order of the page."""
+
+    asked_at: float
+    at: float
+    conversation: str
+    words: list[str]
+    # Everything that there is was asked for, when nothing went wrong any more.
+    is_whole: bool = False
+
+
+@dataclass
+class Move:
+    """A young person said yes: her letter may go to another institution."""
+
+    institution: int
+    asked_at: float
+    known_at: float
+    # The page said so; else the question was gone when it was answered once more.
+    is_sure: bool = True
+
+
+@dataclass
+class Letter:
+    """What its writer remembers of a letter."""
+
+    writer: str
+    asked_at: float
+    known_at: float
+    moves: list[Move] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+    # From wanting everything erased until knowing that it was; 0: never.
+    erase_asked_at: float = 0.0
+    erased_at: float = 0.0
+
+
+@dataclass
+class Post:
+    """A mail that reached the mail server."""
+
+    at: float
+    message_id: str
+    to: str
+    text: str
 
 
 @dataclass
@@ -71,6 +131,15 @@ class Person:
     opens_sent: dict[str, int] = field(default_factory=dict)
     opens_answered: dict[str, int] = field(default_factory=dict)
     closes: dict[int, int] = field(default_factory=dict)
+    # Of people who read and write letters, on pages.
+    pages: list[Page] = field(default_factory=list)
+    # Notes for colleagues, by client id; their `state` as of what was said.
+    notes: dict[str, Said] = field(default_factory=dict)
+    own_letters: set[str] = field(default_factory=set)
+    # Codes that lead nowhere and opened something.
+    wrong_doors: int = 0
+    # Her own code, or her own browser, led nowhere.
+    locked_out: int = 0
 
 
 @dataclass
@@ -95,6 +164,10 @@ class Memory:
     claims: dict[str, list[Claim]] = field(default_factory=dict)
     # Conversation → when somebody first knew that it was over.
     over: dict[str, float] = field(default_factory=dict)
+    letters: dict[str, Letter] = field(default_factory=dict)
+    # Conversations of people who wanted everything erased, the chat before a letter among them.
+    erased: set[str] = field(default_factory=set)
+    posts: list[Post] = field(default_factory=list)
     stored: dict[str, Any] = field(default_factory=dict)
     # Tracebacks and planted words in the logs of the servers.
     logged: list[str] = field(default_factory=list)

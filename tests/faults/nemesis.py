@@ -34,6 +34,7 @@ class Nemesis:
             "slow reader": self.slow_reader,
             "half open": self.half_open,
             "network cut": self.cut,
+            "mail away": lambda fault: site.mailbox.away(3),
         }
         if isinstance(site, Embedded):
             self.faults["disk full"] = lambda fault: site.full_disk(2.5)
@@ -94,7 +95,9 @@ class Nemesis:
             line.abandon()
 
     async def cut(self, fault: Fault) -> None:
-        """Half of all lines break at once."""
+        """Half of all lines break at once, and every request that is half-way."""
         for line in self.world.lines:
             if self.rng.random() < 0.5:
                 line.drop()
+        for one in self.world.correspondents:
+            one.browser.drop()

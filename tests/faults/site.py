@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 
 from tests import services
+from tests.faults.mailbox import Mailbox
 from tests.servers import ROOT, Server, environment, manage
 
 CLOCK = ROOT / "tests/faults/clock"
@@ -85,6 +86,7 @@ class Site:
         self.clock.write_text("0")
         self.env: dict[str, str] = {}
         self.door = Door({})
+        self.mailbox = Mailbox()
 
     def prepare(self) -> dict[str, str]:
         """Arrange a database; return the environment that names it."""
@@ -93,8 +95,9 @@ class Site:
     async def start(self) -> None:
         static = self.directory / "static"
         static.mkdir()
+        self.mailbox.start()
         self.env = self.prepare() | {
-            "EMAIL_URL": f"filemail:///{self.directory}/mail",
+            "EMAIL_URL": f"smtp://127.0.0.1:{self.mailbox.port}",
             "STATIC_ROOT": str(static),
         }
         manage("collectstatic", "--noinput", env=self.env)
@@ -114,6 +117,7 @@ class Site:
     async def stop(self) -> None:
         await self.door.close()
         await asyncio.gather(*(asyncio.to_thread(server.kill) for server in self.servers))
+        self.mailbox.stop()
 
     def logs(self) -> str:
         return "".join(server.log() for server in self.servers)

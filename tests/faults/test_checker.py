@@ -56,6 +56,11 @@ def good_run() -> Memory:
             ],
             "audit": [["claim", C, 7, ""], ["read", C, 7, ""], ["close", C, 7, "finished"]],
             "notes": [],
+            "transfers": [],
+            "invitations": [],
+            "mails": [],
+            "untold": [],
+            "left": {},
         },
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.checker import Verdict, judge
+from tests.faults.letters import Answerer, Correspondent, Writer
 from tests.faults.line import Line
 from tests.faults.memory import Claim, Memory, Person
 from tests.faults.nemesis import Nemesis
@@ -33,6 +34,9 @@ class Plan:
     visitors: int = 8
     institutions: int = 3
     workers: int = 2
+    # Young people who write letters at the same time, and those who answer, in each institution.
+    writers: int = 4
+    answerers: int = 1
     # How slowly people act; 1 gives about one message a second for each visitor.
     pace: float = 1.0
     # Only these kinds of faults; all when it is empty.
@@ -51,6 +55,8 @@ class World:
         self.memory = Memory()
         self.lines: list[Line] = []
         self.everybody: list[Line] = []
+        self.correspondents: list[Correspondent] = []
+        self.institutions: list[int] = []
         self.waiting: set[str] = set()
         self.is_closing = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -146,15 +152,43 @@ class World:
         if not self.is_closing:
             await self.new_visitor()
 
+    # --- Letters --------------------------------------------------------------------------------
+
+    def correspond(self, one: Correspondent) -> None:
+        self.correspondents.append(one)
+        self.memory.people.append(one.person)
+        self._live(one.run())
+
+    def has_written(self, one: Writer) -> None:
+        """Somebody who goes away is replaced."""
+        if not self.is_closing:
+            self._live(self.new_writer())
+
+    async def new_writer(self) -> None:
+        """Half of them wait in the queue first."""
+        number = sum(isinstance(one, Writer) for one in self.correspondents) + 1
+        person = Person(f"writer {number}", "visitor")
+        rng = random.Random(self.rng.random())
+        if rng.random() < 0.5:
+            self.correspond(Writer(self, person, rng))
+            return
+        region = rng.randrange(len(self.institutions))
+        new = await self.site.door.ask("visit", region=region)
+        if self.is_closing:
+            return
+        self.waiting.add(new["conversation"])
+        self.correspond(Writer(self, person, rng, new["cookie"], new["conversation"]))
+
     # --- The run --------------------------------------------------------------------------------
 
     def join(self, line: Line) -> None:
         self.lines.append(line)
         self.everybody.append(line)
         self.memory.people.append(line.person)
-        task = asyncio.ensure_future(line.run())
-        self._lives.add(task)
-        task.add_done_callback(self._lives.discard)
+        self._live(line.run())
+
+    def _live(self, life: Any) -> None:
+        self._lives.add(asyncio.ensure_future(life))
 
     async def new_visitor(self) -> None:
         new = await self.site.door.ask("visit")
@@ -166,15 +200,26 @@ class World:
     async def run(self) -> Verdict:
         plan, memory = self.plan, self.memory
         made = await self.site.door.ask(
-            "found", patience=0, institutions=plan.institutions, workers=plan.workers
+            "found",
+            patience=0,
+            institutions=plan.institutions,
+            workers=plan.workers,
+            answerers=plan.answerers if plan.writers else 0,
         )
+        self.institutions = made["institutions"]
         await self.site.serve()
         memory.began = time.monotonic()
         for number, worker in enumerate(made["workers"], 1):
             person = Person(f"worker {number}", "worker", worker["id"], worker["institution"])
             self.join(Worker(self, person, worker["cookie"], random.Random(self.rng.random())))
+        for number, worker in enumerate(made["answerers"], 1):
+            person = Person(f"answerer {number}", "worker", worker["id"], worker["institution"])
+            rng = random.Random(self.rng.random())
+            self.correspond(Answerer(self, person, rng, worker["cookie"]))
         for _ in range(plan.visitors):
             await self.new_visitor()
+        for _ in range(plan.writers):
+            await self.new_writer()
         await asyncio.sleep(3)
         nemesis = Nemesis(self, random.Random(plan.seed), plan.every)
         until = time.monotonic() + plan.seconds
@@ -185,7 +230,10 @@ class World:
         memory.ended = time.monotonic()
         for line in self.everybody:
             line.leave()
-        await asyncio.gather(*self._lives, return_exceptions=True)
+        for ended in await asyncio.gather(*self._lives, return_exceptions=True):
+            if isinstance(ended, Exception):  # of the test itself
+                raise ended
+        memory.posts = self.site.mailbox.posts
         memory.stored = await self.site.door.ask("read_out")
         memory.logged = list(self.read_logs())
         return judge(memory)
@@ -195,6 +243,12 @@ class World:
         deadline = time.monotonic() + SETTLE_SECONDS
         await self.until(deadline, lambda: all(line.is_up for line in self.lines))
         await self.until(deadline, lambda: not any(line.unanswered() for line in self.lines))
+        await self.until(deadline, lambda: all(one.is_done for one in self.correspondents))
+        await asyncio.gather(*(one.look() for one in self.correspondents if one.is_done))
+        while self.correspondents and time.monotonic() < deadline:
+            if not (await self.site.door.ask("mail_left"))["left"]:
+                break
+            await asyncio.sleep(0.5)
         # Two heartbeats: what a lost doorbell left out is found by then.
         await asyncio.sleep(4)
         for line in self.lines:

@@ -33,6 +33,7 @@ def test_a_mail_disappears_with_the_change_that_it_tells_of(anna: User) -> None:
 def test_what_is_due_comes_in_order_and_what_is_finished_does_not(anna: User) -> None:
     for number, minutes in enumerate((0, -5, 5, -9, -8)):
         put(anna, f"key {number}", NOW + timedelta(minutes=minutes))
+    StaffMail.objects.update(created_at=NOW - timedelta(minutes=10))
     StaffMail.objects.filter(dedupe_key="key 3").update(sent_at=NOW)
     StaffMail.objects.filter(dedupe_key="key 4").update(given_up_at=NOW)
     due = StaffMail.objects.due(NOW).values_list("dedupe_key", flat=True)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connections
 from django.utils import timezone
 
@@ -254,6 +255,18 @@ def test_a_server_that_is_away_loses_nothing(
     assert (mail.last_error, mail.due_at) == ("ConnectionRefusedError", now + BACK_OFF[0])
     for private in (ADDRESS, ANSWER[:20], letter.pk, mail.message_id):
         assert private not in caplog.text
+
+
+def test_what_was_written_while_the_clock_was_ahead_does_not_wait_for_it(
+    postbox: Postbox, letter: Conversation, anna: User
+) -> None:
+    answer(letter, anna)
+    now = timezone.now()
+    with time_machine.travel(now + timedelta(hours=25)):
+        assert tell_visitors(timezone.now()) == 1
+    assert run(now) == 1
+    assert run(now) == 0
+    assert len(postbox.taken) == 1
 
 
 @pytest.mark.parametrize("about", [ADDRESS, "data"])

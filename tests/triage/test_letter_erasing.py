@@ -28,6 +28,7 @@ from roster.models import ConsultationHour
 from tests.chat.test_letters import TEXT, new_id, take
 from tests.people import rights_of, visitor_browser
 from tests.triage.forms import act, another, code_of, go, nothing_changes, text_of
+from triage.models import Intake
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -102,6 +103,31 @@ def test_what_workers_wrote_about_it_goes_as_well(
     act(hers, "erase_now")
     for table in (Note, Draft, SecondReading, Invitation):
         assert not table.objects.exists(), table
+
+
+def test_whatever_stops_erasing_half_way_nothing_can_be_read(
+    hers: Client, letter: Conversation, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers to the questions before carry their own key: they go with those of the letter."""
+    words = code_of(hers)
+    Intake.begin(visitor, is_letter=True)
+
+    class Killed(BaseException):
+        pass
+
+    def die(conversation: Conversation) -> None:
+        raise Killed
+
+    monkeypatch.setattr("chat.models.erasing.remove_words", die)
+    with pytest.raises(Killed):
+        visitor.erase()
+    assert not ConversationKey.objects.exists()
+    assert not Intake.objects.exists()
+    assert not ReturnCode.objects.exists()
+    assert another().post("/terug/", {"words": words}).status_code == 404
+    monkeypatch.undo()
+    jobs.erase_old_texts(timezone.now())
+    assert not Message.objects.exists()
 
 
 def test_erasing_ends_a_chat_that_goes_on(

@@ -100,6 +100,7 @@ class Command(BaseCommand):
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+        gc.enable()
         self.stdout.write("Klikvoor serves.")
 
     def _stop(self, seconds: float) -> None:
