@@ -79,10 +79,15 @@ def said(value: Any, language: str) -> str:
     return str(value or "")
 
 
-def intake_of(conversation: Conversation, language: str) -> dict[str, Any]:
+def intake_of(
+    conversation: Conversation, language: str, *, in_queue: bool = False
+) -> dict[str, Any]:
     """Return what triage told, in the worker's language; empty once the text was erased.
 
-    {"version", "reasons": [sentence], "answers": [{"question", "answer"}], "age": text, …}
+    `in_queue`: for everybody, before somebody has the conversation; without sensitive words.
+
+    {"version", "reasons": [sentence], "answers": [{"question", "answer"}], "age": text,
+    "contact_kind": code or empty}
     """
     try:
         text = conversation.intake()
@@ -91,12 +96,16 @@ def intake_of(conversation: Conversation, language: str) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(text) if text else {}
     return {
         "version": told.get("version"),
-        "reasons": [said(one, language) for one in told.get("reasons", ())],
+        "reasons": [
+            said(one.get("queue", one) if in_queue and isinstance(one, dict) else one, language)
+            for one in told.get("reasons", ())
+        ],
         "answers": [
             {"question": said(one["question"], language), "answer": said(one["answer"], language)}
             for one in told.get("answers", ())
         ],
         "age": said(told.get("age"), language),
+        "contact_kind": told.get("contact_kind", ""),
     }
 
 
@@ -139,6 +148,7 @@ def intake_frame(conversation: Conversation, language: str) -> dict[str, Any]:
         "reasons": told["reasons"],
         "answers": told["answers"],
         "version": told["version"],
+        "contact_kind": told["contact_kind"],
         "changes": changes_of(changes),
         "claimed_at": iso(conversation.claimed_at) if conversation.claimed_at else None,
         "brand": conversation.brand.name,
@@ -272,7 +282,7 @@ class Desk:
         if known := self._cards.get((waiting.pk, language)):
             return known
         place = self.place_of[waiting.pk]
-        told = intake_of(waiting, language)
+        told = intake_of(waiting, language, in_queue=True)
         with translation.override(language):
             reasons_why = why.sentences(place.standing, self.now) if place.standing else []
         card = {

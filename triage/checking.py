@@ -22,6 +22,8 @@ MOST = {"steps": 12, "questions": 4, "options": 20, "rules": 100, "words": 30, "
 
 # What a condition asks of the answers; all that it names must hold.
 CONDITIONS = ("at_least", "chosen", "count")
+# What a site may say beforehand of all its contacts; the others only a worker can tell.
+CONTACT_KINDS = ("about_self", "about_child")
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,13 @@ class Checker:
     # --- The whole ----------------------------------------------------------------------------
 
     def check(self, data: Any) -> None:
-        if not self.keys("", data, {"name", "steps", "rules", "words"}, {"routing"}):
+        if not self.keys("", data, {"name", "steps", "rules", "words"}, {"contact_kind", "routing"}):
             return
         name = data.get("name")
         if not isinstance(name, str) or not name.strip() or len(name) > 60:
             self.say("name", _("Geef een naam van hoogstens 60 tekens."))
+        if data.get("contact_kind", "") not in ("", *CONTACT_KINDS):
+            self.say("contact_kind", _("Deze soort contact kennen we niet."))
         for place, step in self.each("steps", data.get("steps"), "steps", least=1):
             self.step(place, step)
         self.question = ""

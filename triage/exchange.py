@@ -36,7 +36,7 @@ class Unreadable(ValueError):
 
 # The order in which a file tells things; PostgreSQL keeps none. Codes come as they are.
 ORDER = (
-    *("name", "steps", "rules", "words", "routing", "wishes", "wish"),
+    *("name", "contact_kind", "steps", "rules", "words", "routing", "wishes", "wish"),
     *("code", "kind", "question", "at_least", "chosen", "count", "weight", "topic"),
     *("urgency", "danger", "reason", "text", *LANGUAGES, "help", "is_sensitive"),
     *("options", "questions", "phrases", "except"),

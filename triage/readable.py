@@ -47,6 +47,10 @@ def urgency_name(code: str) -> str:
     return str(dict(Conversation.Urgency.choices).get(code, code))
 
 
+def contact_kind_name(code: str) -> str:
+    return str(dict(Conversation.ContactKind.choices).get(code, code))
+
+
 def wish_name(code: str) -> str:
     return str(dict(Skill.choices).get(code, code))
 
@@ -186,6 +190,7 @@ FIELDS = {
     "urgency": gettext_lazy("urgentie"),
     "question": gettext_lazy("vraag"),
     "name": gettext_lazy("naam"),
+    "contact_kind": gettext_lazy("soort contact"),
     **dict.fromkeys(CONDITIONS, gettext_lazy("voorwaarde")),
 }
 LANGUAGE_NAMES = {"nl": gettext_lazy("Nederlands"), "en": gettext_lazy("Engels")}
@@ -252,9 +257,15 @@ Entry = tuple[str, dict[str, str]]
 def differences(before: Data, after: Data) -> list[Difference]:
     """What a coordinator who publishes `after` in place of `before` changes; nothing for the same."""
     found = []
-    if before.get("name") != after.get("name"):
-        change = (_("Naam"), str(before.get("name", "")), str(after.get("name", "")))
-        found.append(Difference("changed", _("De vragenlijst"), [change]))
+    whole = {
+        _("Naam"): [str(one.get("name", "")) for one in (before, after)],
+        _("Soort contact"): [
+            contact_kind_name(one.get("contact_kind", "")) for one in (before, after)
+        ],
+    }
+    changes = [(label, old, new) for label, (old, new) in whole.items() if old != new]
+    if changes:
+        found.append(Difference("changed", _("De vragenlijst"), changes))
     found += _order(before, after)
     for old, new in (
         (dict(_question_entries(before)), dict(_question_entries(after))),

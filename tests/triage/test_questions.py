@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from chat.models import Conversation, Visitor
-from chat.reading import intake_of
-from institutions.models import Brand
+from chat.reading import Desk, intake_frame, intake_of
+from institutions.models import Brand, User
 from institutions.places import find, municipalities, postcodes
 from roster.models import ConsultationHour, ServiceLine
 from tests.people import begin_visit, visitor_browser
@@ -162,6 +163,50 @@ def test_several_answers_come_along_in_one_line(parent: Client) -> None:
     assert intake_of(conversation, "nl")["answers"][0]["answer"] == (
         "Mijn kind doet zichzelf pijn, of wil niet meer leven, School"
     )
+
+
+def test_a_contact_of_parents_is_about_a_child_until_a_worker_says_otherwise(
+    parent: Client,
+) -> None:
+    go(parent, "skip_all")
+    conversation = Conversation.objects.get()
+    assert conversation.contact_kind == "", "nothing is registered yet"
+    assert intake_frame(conversation, "nl")["contact_kind"] == "about_child"
+
+
+def test_sensitive_words_are_read_by_who_has_the_conversation_and_not_in_the_queue(
+    newcomer: Client, open_hour: ConsultationHour, line: ServiceLine, anna: User
+) -> None:
+    ask(newcomer)
+    for step in range(3):
+        act(newcomer, "skip", step=step)
+    act(newcomer, "answer", step=3, words="ik wil dood")
+    go(newcomer, "skip_all")
+    waiting = Conversation.objects.get()
+    (card,) = Desk(line, timezone.now()).frame(anna.pk, "nl")["queue"]
+    assert card["reasons"] == ["Eerste woorden noemen dood willen of zelfmoord"]
+    assert intake_frame(waiting, "nl")["reasons"] == [
+        "Eerste woorden noemen dood willen of zelfmoord: “wil dood”"
+    ]
+
+
+def test_words_that_are_not_sensitive_stand_in_the_queue(
+    brand: Brand,
+    newcomer: Client,
+    open_hour: ConsultationHour,
+    line: ServiceLine,
+    anna: User,
+) -> None:
+    data = copy.deepcopy(default_data())
+    del data["steps"][3]["questions"][0]["is_sensitive"]
+    Questionnaire.publish(brand, data)
+    ask(newcomer)
+    for step in range(3):
+        act(newcomer, "skip", step=step)
+    act(newcomer, "answer", step=3, words="i want to die")
+    go(newcomer, "skip_all")
+    (card,) = Desk(line, timezone.now()).frame(anna.pk, "en")["queue"]
+    assert card["reasons"] == ["First words mention wanting to die or suicide: “want to die”"]
 
 
 def test_several_answers_stay_on_the_way_back(parent: Client) -> None:

@@ -196,12 +196,15 @@ export class State extends EventTarget {
         chat.top = Math.max(chat.top, frame.top);
         break;
       case "intake":
-        chat.intake = frame;
-        // What the young person chose; the worker may choose otherwise.
-        if (!chat.registration.topic) {
-          chat.registration.topic = frame.topic_code;
-          chat.registration.topic_detail = frame.topic_detail;
+        // What is known beforehand, once; the worker may choose otherwise.
+        if (!chat.intake) {
+          chat.registration.contact_kind ||= frame.contact_kind;
+          if (!chat.registration.topic) {
+            chat.registration.topic = frame.topic_code;
+            chat.registration.topic_detail = frame.topic_detail;
+          }
         }
+        chat.intake = frame;
         break;
       case "checklists":
         chat.ticks = frame.ticks;
