@@ -60,7 +60,7 @@ def main() -> None:
     Presence.renew(worker.pk, now=now, state=Presence.State.AVAILABLE)
 
     def desk() -> Desk:
-        return Desk(line, timezone.now())
+        return Desk(line, timezone.now(), [worker.pk])
 
     def claim() -> None:
         first = queue.places(line, timezone.now(), None)[0]

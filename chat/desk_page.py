@@ -43,6 +43,10 @@ TEXTS = {
     "urgency_soon": _("liefst snel"),
     "urgency_normal": _("gewoon"),
     "place": _("nummer {n}"),
+    "queue_more": _(
+        "En nog {n} die verder naar achter staan. Nu hulp nodig: {now}, liefst snel: {soon}, "
+        "gewoon: {normal}."
+    ),
     "waits_now": _("net binnen"),
     "waits": _("wacht {n} min"),
     "handed_over": _("Overgedragen door een collega"),

@@ -12,6 +12,8 @@ from chat.models import Conversation, QueueRules
 from chat.models.first import Helper, Wants
 from chat.queue import (
     LEVEL_OF,
+    OWN,
+    WINDOW,
     Capacity,
     Waiting,
     expected_waits,
@@ -19,6 +21,7 @@ from chat.queue import (
     order,
     places,
     round_up,
+    windows,
 )
 from institutions.models import Brand
 from roster.models import ConsultationHour, ServiceLine
@@ -207,6 +210,34 @@ def test_a_visitor_is_never_told_a_better_place_than_any_stranger_sees(
     }
     for listed in (names(waiting), names(waiting, helpers=crew, viewer=-1)):
         assert all(told[name] >= at for at, name in enumerate(listed, start=1))
+
+
+@given(queues, crews)
+def test_a_short_queue_is_shown_whole_in_the_workers_own_order(
+    waiting: list[Waiting], crew: list[Helper]
+) -> None:
+    shown = windows(order(waiting, NOW, RULES, crew), crew, {}, [1, 2])
+    for viewer, window in shown.items():
+        assert [one.waiting.conversation for one in window] == names(
+            waiting, helpers=crew, viewer=viewer
+        )
+
+
+def test_of_a_long_queue_a_desk_shows_the_front_and_what_is_its_own_to_see() -> None:
+    patient = [waits(f"patient {n:04}", FIRST_AFTER + n) for n in range(2 * WINDOW)]
+    acute = [waits(f"now {n:04}", 1, "now") for n in range(2 * WINDOW)]
+    normal = [waits(f"normal {n:04}", 2) for n in range(1000)]
+    local = [waits(f"local {n:04}", 0.5, wants=HEERLEN) for n in range(2 * OWN)]
+    crew = [LOCAL, STRANGER]
+    standings = order([*patient, *acute, *normal, *local], NOW, RULES, crew)
+    reserved = {"normal 0900": LOCAL.worker, "normal 0901": 99}
+    shown = windows(standings, crew, reserved, [LOCAL.worker, STRANGER.worker])
+    mine = [one.waiting.conversation for one in shown[LOCAL.worker]]
+    theirs = [one.waiting.conversation for one in shown[STRANGER.worker]]
+    front = [one.conversation for one in reversed(patient)][:WINDOW]
+    first_now = [one.conversation for one in acute[:WINDOW]]
+    assert mine == [*front, *first_now, *(f"local {n:04}" for n in range(OWN)), "normal 0900"]
+    assert theirs == [*front, *first_now]
 
 
 def test_ten_thousand_waiting_are_ordered_in_no_time() -> None:

@@ -183,7 +183,7 @@ def test_sensitive_words_are_read_by_who_has_the_conversation_and_not_in_the_que
     act(newcomer, "answer", step=3, words="ik wil dood")
     go(newcomer, "skip_all")
     waiting = Conversation.objects.get()
-    (card,) = Desk(line, timezone.now()).frame(anna.pk, "nl")["queue"]
+    (card,) = Desk(line, timezone.now(), [anna.pk]).frame(anna.pk, "nl")["queue"]
     assert card["reasons"] == ["Eerste woorden noemen dood willen of zelfmoord"]
     assert intake_frame(waiting, "nl")["reasons"] == [
         "Eerste woorden noemen dood willen of zelfmoord: “wil dood”"
@@ -205,7 +205,7 @@ def test_words_that_are_not_sensitive_stand_in_the_queue(
         act(newcomer, "skip", step=step)
     act(newcomer, "answer", step=3, words="i want to die")
     go(newcomer, "skip_all")
-    (card,) = Desk(line, timezone.now()).frame(anna.pk, "en")["queue"]
+    (card,) = Desk(line, timezone.now(), [anna.pk]).frame(anna.pk, "en")["queue"]
     assert card["reasons"] == ["First words mention wanting to die or suicide: “want to die”"]
 
 
