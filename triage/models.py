@@ -1,7 +1,7 @@
 """The questions before a chat, and the answers of a visit until its chat begins."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -174,6 +174,20 @@ class Intake(models.Model):
             for code in codes:
                 answers.pop(code, None)
             now._save(step + 1, answers | dict(given))
+
+    def keep(self, step: int, given: rules.Answers, wrong: Collection[str] = ()) -> None:
+        """Keep what is filled in so far, and stay; of what is `wrong` what was. Of another step than
+        this one, which was on its way too long, nothing."""
+        with transaction.atomic():
+            now = self._locked()
+            if step != now.step:
+                return
+            codes = [question["code"] for question in now.questionnaire.steps[step]["questions"]]
+            answers = now.answers()
+            for code in codes:
+                if code not in wrong:
+                    answers.pop(code, None)
+            now._save(step, answers | dict(given))
 
     def back(self, step: int, given: rules.Answers | None = None) -> None:
         """To the step before. What is filled in here is kept; without anything filled in, what was."""

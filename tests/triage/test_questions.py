@@ -306,7 +306,7 @@ def test_in_danger_the_numbers_stay_in_reach_to_the_end(
         go(newcomer, "skip", step=one)
     response = newcomer.get("/")
     assert "Nu in gevaar? Bel meteen:" in text_of(response)
-    assert "Soms hebben meer mensen haast" in text_of(response)
+    assert "Soms zijn dat er meer tegelijk" in text_of(response)
     assert "Je bent als eerste aan de beurt" in text_of(response)
     for number in ("112", "113", "08002000", "08000432"):
         assert f'href="tel:{number}"' in response.content.decode()
