@@ -50,6 +50,7 @@ TEXTS = {
     "waits_now": _("net binnen"),
     "waits": _("wacht {n} min"),
     "handed_over": _("Overgedragen door een collega"),
+    "age": _("leeftijd: {age}"),
     "saw_help_lines": _("zag de hulplijnen"),
     "changed_by": _("{name}, {time}: van ‘{old}’ naar ‘{new}’. {reason}"),
     "first_mine_region": _("Jouw regio: nog {n} s eerst voor jou."),

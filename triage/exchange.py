@@ -78,11 +78,12 @@ def read(content: bytes) -> dict[str, Any]:
     except Unsound as unsound:
         wrong = [problem for problem in unsound.problems if not is_missing_text(data, problem)]
         if wrong:
+            found = sorted(wrong, key=lambda problem: line_of(problem.place, lines))
             raise Unreadable(
-                [_at(line_of(problem.place, lines), problem) for problem in wrong]
+                [_at(line_of(problem.place, lines), problem) for problem in found]
             ) from None
-    found: dict[str, Any] = parts.EMPTY | data
-    return found
+    questionnaire: dict[str, Any] = parts.EMPTY | data
+    return questionnaire
 
 
 def is_missing_text(data: Any, problem: Problem) -> bool:

@@ -250,6 +250,21 @@ class Difference:
         return names[self.sort]
 
 
+class Listed(str):
+    """Words beside each other; of two such lists only what differs is told."""
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: list[str]) -> "Listed":
+        listed = cls(", ".join(words))
+        listed.words = tuple(words)
+        return listed
+
+    def without(self, other: "Listed") -> str:
+        return ", ".join(word for word in self.words if word not in other.words)
+
+
 # Title and fields of a part: its label, and its value in words.
 Entry = tuple[str, dict[str, str]]
 
@@ -289,12 +304,20 @@ def _compare(old: dict[str, Entry], new: dict[str, Entry]) -> Iterator[Differenc
         was = old[key][1]
         labels = list(dict.fromkeys((*was, *fields)))
         changes = [
-            (label, was.get(label, ""), fields.get(label, ""))
+            (label, *_what_differs(was.get(label, ""), fields.get(label, "")))
             for label in labels
             if was.get(label, "") != fields.get(label, "")
         ]
         if changes:
             yield Difference("changed", title, changes)
+
+
+def _what_differs(old: str, new: str) -> tuple[str, str]:
+    if isinstance(old, Listed) and isinstance(new, Listed):
+        gone, come = old.without(new), new.without(old)
+        if gone or come:
+            return gone, come
+    return old, new
 
 
 def _order(before: Data, after: Data) -> Iterator[Difference]:
@@ -395,8 +418,8 @@ def _list_entries(data: Data, kind: str) -> list[Entry]:
         else:
             title = _("Woordenlijst “%(title)s”") % part
             fields[_("Bij de vraag")] = part["question"]
-            fields[_("Woorden")] = ", ".join(part["phrases"])
-            fields[_("Behalve")] = ", ".join(part["except"])
+            fields[_("Woorden")] = Listed.of(part["phrases"])
+            fields[_("Behalve")] = Listed.of(part["except"])
         entries.append((title, fields))
     return entries
 

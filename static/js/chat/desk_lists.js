@@ -154,7 +154,7 @@ export class Lists {
       say("place", { n: item.place }),
       minutes ? say("waits", { n: minutes }) : say("waits_now"),
       item.topic,
-      item.age,
+      item.age && say("age", item),
       item.region,
       ...item.wishes,
       item.danger ? say("saw_help_lines") : "",
