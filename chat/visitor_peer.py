@@ -159,6 +159,7 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
         "top": conversation.last_seq,
         "seen": conversation.worker_seq,
         "closing_reason": conversation.closing_reason,
+        "danger": conversation.danger,
         "place": place,
     }
 

@@ -25,6 +25,7 @@ __all__ = [
     "QuestionnaireDraft",
     "QuestionnaireExample",
     "Stale",
+    "Weighing",
     "default_data",
     "forget_old",
 ]
@@ -281,6 +282,9 @@ class Decision(models.Model):
     danger = models.BooleanField()
     reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
     at = models.DateTimeField(default=timezone.now)
+    weighed_seq = models.PositiveIntegerField(
+        default=0, help_text="Up to where the messages of who waits were weighed as well."
+    )
 
     # Codes only: it stays for the figures when the words are erased.
     goes_with_words = False
@@ -308,6 +312,45 @@ class Decision(models.Model):
                 "danger": assessment.danger,
                 "reasons": list(assessment.holding),
             },
+        )
+
+
+class Weighing(models.Model):
+    """What the word lists found in words that came after the questions: of who waits, or in a letter.
+    No words here either."""
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="weighings"
+    )
+    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
+    urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
+    danger = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: words.3.")
+    at = models.DateTimeField(default=timezone.now)
+
+    goes_with_words = False
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.urgency}"
+
+    @classmethod
+    def keep(
+        cls,
+        conversation: Conversation,
+        questionnaire: Questionnaire,
+        assessment: rules.Assessment,
+    ) -> None:
+        cls.objects.create(
+            conversation=conversation,
+            questionnaire=questionnaire,
+            rules_version=rules.VERSION,
+            urgency=assessment.urgency,
+            danger=assessment.danger,
+            reasons=list(assessment.holding),
         )
 
 
