@@ -147,7 +147,9 @@ class Checker:
     # --- The whole ----------------------------------------------------------------------------
 
     def check(self, data: Any) -> None:
-        if not self.keys("", data, {"name", "steps", "rules", "words"}, {"contact_kind", "routing"}):
+        if not self.keys(
+            "", data, {"name", "steps", "rules", "words"}, {"contact_kind", "routing"}
+        ):
             return
         name = data.get("name")
         if not isinstance(name, str) or not name.strip() or len(name) > 60:

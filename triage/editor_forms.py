@@ -148,7 +148,10 @@ class QuestionForm(PartForm):
         choices=lambda: [(kind, readable.KIND_NAMES[kind]) for kind in KINDS],
     )
     is_sensitive = forms.BooleanField(
-        label=gettext_lazy("Gevoelig: woorden hieruit staan niet in de wachtrij, maar pas in het gesprek"), required=False
+        label=gettext_lazy(
+            "Gevoelig: woorden hieruit staan niet in de wachtrij, maar pas in het gesprek"
+        ),
+        required=False,
     )
 
     def __init__(self, draft: Data, part: Data, sent: Any = None, **options: Any) -> None:

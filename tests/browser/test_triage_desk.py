@@ -43,8 +43,7 @@ async def test_of_a_long_queue_the_desk_shows_the_front_and_says_how_many_more_w
     await expect(cards(desk).first).to_have_attribute("data-key", first.conversation)
     await expect(desk.locator("#queue-count")).to_have_text("54")
     await expect(desk.locator("#queue-more")).to_have_text(
-        "En nog 4 die verder naar achter staan."
-        " Nu hulp nodig: 0, liefst snel: 0, gewoon: 4."
+        "En nog 4 die verder naar achter staan. Nu hulp nodig: 0, liefst snel: 0, gewoon: 4."
     )
     await expect(desk).to_have_title(re.compile("Nu hulp nodig"))
     await claim(desk)

@@ -147,4 +147,4 @@ async def test_an_open_window_hears_of_it_at_once(
 def test_a_stranger_sees_nothing_of_it(newcomer: Client, waiting: Conversation) -> None:
     write(newcomer, "ik wil dood")
     stranger = visitor_browser(begin_visit(waiting.brand))
-    assert "id=\"danger\"" not in stranger.get("/").content.decode()
+    assert 'id="danger"' not in stranger.get("/").content.decode()

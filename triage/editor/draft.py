@@ -34,9 +34,7 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
     found = needs_draft(request, brand)
     if isinstance(found, HttpResponse):
         return found
-    form = NameForm(
-        initial={name: found.data.get(name, "") for name in ("name", "contact_kind")}
-    )
+    form = NameForm(initial={name: found.data.get(name, "") for name in ("name", "contact_kind")})
     if request.method == "POST":
         if request.POST.get("deed") == "name":
             form = NameForm(request.POST)
