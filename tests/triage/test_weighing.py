@@ -13,7 +13,7 @@ from institutions.models import User
 from roster.models import ConsultationHour, ServiceLine
 from tests.chat.windows import visitor_window
 from tests.people import be_present, begin_visit, rights_of, visitor_browser
-from tests.triage.forms import LETTER, act, ask, go, send, text_of
+from tests.triage.forms import LETTER, ask, go, send, text_of
 from triage.models import Decision, Intake, Weighing
 from triage.weighing import weigh_waiting
 
