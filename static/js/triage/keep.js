@@ -22,7 +22,8 @@ function keep() {
   clearTimeout(timer);
   timer = 0;
   const state = filledIn();
-  if (state === kept) return;
+  // Whoever is on the way out (exit.js) leaves nothing more here.
+  if (state === kept || document.documentElement.classList.contains("is-leaving")) return;
   kept = state;
   const body = new URLSearchParams(state);
   body.set("action", "keep");
@@ -43,7 +44,7 @@ document.addEventListener("visibilitychange", () => timer && keep());
 addEventListener(
   "submit",
   (event) => {
-    if (event.target !== form) keep();
+    if (event.target !== form && event.target.id !== "exit") keep();
     clearTimeout(timer);
   },
   { capture: true },
