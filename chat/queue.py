@@ -36,6 +36,9 @@ SAMPLE = 50
 MINUTE = timedelta(minutes=1)
 # No chat is expected to end sooner than this, however long it runs: long chats run on.
 SOONEST = 5.0
+# Of more than this, places are good for a moment.
+LONG, FRESH = 500, timedelta(seconds=2)
+_recent: dict[int, tuple[datetime, dict[str, "Place"]]] = {}
 # So many cards a desk shows from the front; and so many more that are somebody's own to see.
 WINDOW, OWN = 50, 10
 
@@ -357,6 +360,25 @@ def places(line: ServiceLine, now: datetime, until: datetime | None) -> list[Pla
     return placed(
         waiting_on(line), now, QueueRules.of(line), helpers(now), capacity_on(line, now), until
     )
+
+
+def place_of(conversation: Conversation, now: datetime) -> Place | None:
+    """Return where one chat stands now; None when it does not wait.
+
+    Every window asks when it opens, and after a restart all at once: of a long queue the places of
+    the last moment are good enough, and the watch tells the next ones.
+    """
+    if conversation.status != Conversation.Status.WAITING or conversation.kind != "chat":
+        return None
+    line = conversation.line
+    until, known = _recent.get(line.pk, (now, {}))
+    if now < until and (place := known.get(conversation.pk)):
+        return place
+    found = {one.conversation: one for one in places(line, now, opening_of(line, now).until)}
+    _recent.pop(line.pk, None)
+    if len(found) > LONG:
+        _recent[line.pk] = now + FRESH, found
+    return found.get(conversation.pk)
 
 
 def placed(

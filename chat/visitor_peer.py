@@ -144,11 +144,8 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     if conversation is None or conversation.pk != conversation_id:
         raise Refused("stale")
     now = timezone.now()
-    place = None
     if conversation.status in Conversation.LIVE:
         Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
-    if conversation.status == Conversation.Status.WAITING and conversation.kind == "chat":
-        place = place_of(conversation)
     worker = conversation.worker
     return {
         "epoch": Epoch.current(),
@@ -160,16 +157,8 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
         "seen": conversation.worker_seq,
         "closing_reason": conversation.closing_reason,
         "danger": conversation.danger,
-        "place": place,
+        "place": queue.place_of(conversation, now),
     }
-
-
-def place_of(conversation: Conversation) -> Place | None:
-    """Return where a waiting chat stands now; None when it does not wait any more."""
-    now = timezone.now()
-    until = queue.opening_of(conversation.line, now).until
-    places = queue.places(conversation.line, now, until)
-    return next((place for place in places if place.conversation == conversation.pk), None)
 
 
 def _leave(visitor_id: int, conversation_id: str) -> None:

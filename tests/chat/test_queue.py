@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from chat.queue import (
     expected_waits,
     honest_places,
     order,
+    place_of,
     places,
     round_up,
     windows,
@@ -283,6 +285,28 @@ def test_a_wait_is_rounded_up(minutes: float, said: int) -> None:
 
 
 @pytest.mark.django_db
+def test_of_a_long_queue_a_place_is_good_for_a_moment_and_a_newcomer_has_one(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.queue.LONG", 1)
+    monkeypatch.setattr("chat.queue._recent", {})
+    first, second = (Conversation.start(visitor=begin_visit(brand), line=line) for _ in range(2))
+    now = timezone.now()
+
+    def places_of(*chats: Conversation, after: float = 0) -> list[int]:
+        found = [place_of(one, now + timedelta(seconds=after)) for one in chats]
+        return [one.place for one in found if one]
+
+    assert places_of(first, second) == [1, 2]
+    Conversation.objects.filter(pk=first.pk).update(status="abandoned", ended_at=now)
+    assert places_of(second) == [2], "a moment old"
+    assert places_of(second, after=2.5) == [1]
+    third = Conversation.start(visitor=begin_visit(brand), line=line, urgency="now")
+    assert places_of(third, after=2.5) == [1], "who is not known yet is looked up"
+    first.refresh_from_db()
+    assert places_of(first) == [], "who does not wait has no place"
+
+
 def test_the_place_in_the_queue_says_whether_the_turn_still_comes(
     line: ServiceLine, brand: Brand, open_hour: ConsultationHour
 ) -> None:
