@@ -60,7 +60,7 @@ def main() -> None:
     Presence.renew(worker.pk, now=now, state=Presence.State.AVAILABLE)
 
     def desk() -> Desk:
-        return Desk(line, timezone.now())
+        return Desk(line, timezone.now(), [worker.pk])
 
     def claim() -> None:
         first = queue.places(line, timezone.now(), None)[0]
@@ -71,7 +71,7 @@ def main() -> None:
         "order and everybody's place": median(
             lambda: queue.places(line, timezone.now(), now + timedelta(hours=2))
         ),
-        "the desk, read for all workers": median(desk),
+        "the desk, read for a worker": median(desk),
         "the desk of one worker as a frame": median(
             lambda: msgspec.json.encode(read.frame(worker.pk, "nl"))
         ),

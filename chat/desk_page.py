@@ -43,9 +43,14 @@ TEXTS = {
     "urgency_soon": _("liefst snel"),
     "urgency_normal": _("gewoon"),
     "place": _("nummer {n}"),
+    "queue_more": _(
+        "En nog {n} die verder naar achter staan. Nu hulp nodig: {now}, liefst snel: {soon}, "
+        "gewoon: {normal}."
+    ),
     "waits_now": _("net binnen"),
     "waits": _("wacht {n} min"),
     "handed_over": _("Overgedragen door een collega"),
+    "age": _("leeftijd: {age}"),
     "saw_help_lines": _("zag de hulplijnen"),
     "changed_by": _("{name}, {time}: van ‘{old}’ naar ‘{new}’. {reason}"),
     "first_mine_region": _("Jouw regio: nog {n} s eerst voor jou."),

@@ -171,6 +171,15 @@ class UrgencyChanged(Event, frozen=True, kw_only=True, tag="urgency.changed"):
         return [staff_audience(self.conversation)]
 
 
+class DangerFound(Event, frozen=True, kw_only=True, tag="danger"):
+    """What somebody wrote while waiting points to danger: their window shows the help lines."""
+
+    conversation: str
+
+    def audiences(self) -> list[str]:
+        return [visitor_audience(self.conversation)]
+
+
 class ChecklistChanged(Event, frozen=True, kw_only=True, tag="checklist.changed"):
     """A step of a checklist was ticked, or not any more; the desk fetches what is ticked."""
 
@@ -221,6 +230,7 @@ EVENTS = (
     | PresenceChanged
     | NoteAdded
     | UrgencyChanged
+    | DangerFound
     | ChecklistChanged
     | DeskChanged
     | VisitEnded

@@ -8,7 +8,7 @@ here.
 import heapq
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from django.db.models import Count
 
 from chat.models import Conversation, QueueRules
-from chat.models.first import NOBODY, Firsts, Helper, Hold, Rules, Wants, helpers, wants, wants_of
+from chat.models.first import NOBODY, Firsts, Helper, Hold, Rules, Wants, helpers, wants
 from institutions.models import User
 from roster import opening
 from roster.models import LEASE, Presence, ServiceLine
@@ -36,6 +36,11 @@ SAMPLE = 50
 MINUTE = timedelta(minutes=1)
 # No chat is expected to end sooner than this, however long it runs: long chats run on.
 SOONEST = 5.0
+# Of more than this, places are good for a moment.
+LONG, FRESH = 500, timedelta(seconds=2)
+_recent: dict[int, tuple[datetime, dict[str, "Place"]]] = {}
+# So many cards a desk shows from the front; and so many more that are somebody's own to see.
+WINDOW, OWN = 50, 10
 
 
 class Waiting(NamedTuple):
@@ -98,7 +103,6 @@ def order(
     first_since = now - timedelta(minutes=rules.first_after_minutes)
     firsts = Firsts(rules, helpers, now)
     held_since = firsts.since if helpers else now
-    others_free = any(one.free > 0 and one.worker != viewer for one in helpers)
     keyed = []
     for one in waiting:
         since = one.since
@@ -113,17 +117,16 @@ def order(
         # Who needs help now is everybody's at once, and so is who was in a talk already.
         if since > held_since and level > NOW and one.wants:
             held = firsts.hold(one.wants, since)
-        is_others, is_equal = False, True
-        if held and viewer is not None:
-            is_others = viewer not in held.workers
-            is_equal = is_others or not others_free
         # Ends before `held`, because no two conversations have the same name.
         entered_at = one.came_at if one.returned and one.came_at else since
-        keyed.append((is_others, level, is_equal, entered_at, one.conversation, held, one))
+        keyed.append((level, entered_at, one.conversation, held, one))
     keyed.sort()
+    if viewer is not None:
+        rank = _rank_for(viewer, helpers)
+        keyed.sort(key=lambda one: rank(one[0], one[3]))
     standings = []
     ahead: list[datetime] = []
-    for _others, level, _equal, entered_at, _name, held, one in keyed:
+    for level, entered_at, _name, held, one in keyed:
         if not ahead or ahead[-1] <= entered_at:
             passed = 0
             ahead.append(entered_at)
@@ -133,6 +136,68 @@ def order(
             ahead.insert(at, entered_at)
         standings.append(Standing(one, level, passed, held))
     return standings
+
+
+def _rank_for(
+    viewer: int, helpers: Collection[Helper]
+) -> Callable[[int, Hold], tuple[bool, int, bool]]:
+    """What a worker's list is sorted by, after the common order."""
+    others_free = any(one.free > 0 and one.worker != viewer for one in helpers)
+
+    def rank(level: int, hold: Hold) -> tuple[bool, int, bool]:
+        is_others = hold.is_held_from(viewer)
+        return is_others, level, is_others or not hold or not others_free
+
+    return rank
+
+
+def windows(
+    standings: Sequence[Standing],
+    helpers: Collection[Helper],
+    reserved: Mapping[str, int],
+    viewers: Iterable[int],
+) -> dict[int, list[Standing]]:
+    """Return what each worker's desk shows of the common order: the front of their own list.
+
+    Besides the first `WINDOW`: the first who need help now, who is handed over to this worker
+    (`reserved`), and the first who are first for them. However many wait, looking at all of them
+    happens once.
+    """
+    free, nows = 0, 0
+    near = []
+    for one in standings:
+        is_now = one.waiting.urgency == Conversation.Urgency.NOW
+        if (
+            one.hold
+            or free < WINDOW
+            or (is_now and nows < WINDOW)
+            or one.waiting.conversation in reserved
+        ):
+            near.append(one)
+        free += not one.hold
+        nows += is_now
+    return {viewer: _window(near, helpers, reserved, viewer) for viewer in viewers}
+
+
+def _window(
+    near: Sequence[Standing], helpers: Collection[Helper], reserved: Mapping[str, int], viewer: int
+) -> list[Standing]:
+    rank = _rank_for(viewer, helpers)
+    nows, own = 0, 0
+    shown = []
+    for at, one in enumerate(sorted(near, key=lambda one: rank(one.level, one.hold))):
+        is_now = one.waiting.urgency == Conversation.Urgency.NOW
+        is_own = bool(one.hold) and viewer in one.hold.workers
+        if (
+            at < WINDOW
+            or (is_now and nows < WINDOW)
+            or (is_own and own < OWN)
+            or reserved.get(one.waiting.conversation) == viewer
+        ):
+            shown.append(one)
+            own += is_own
+        nows += is_now
+    return shown
 
 
 def honest_places(
@@ -233,18 +298,6 @@ def waiting_on(line: ServiceLine) -> list[Waiting]:
     ]
 
 
-def as_waiting(one: Conversation) -> Waiting:
-    return Waiting(
-        one.pk,
-        one.urgency,
-        one.waiting_since,
-        returned=one.claimed_at is not None,
-        came_at=one.created_at,
-        wants=wants_of(one),
-        keeps_place=one.keeps_place,
-    )
-
-
 def capacity_on(line: ServiceLine, now: datetime) -> Capacity:
     ready = dict(
         Presence.objects.filter(
@@ -307,6 +360,25 @@ def places(line: ServiceLine, now: datetime, until: datetime | None) -> list[Pla
     return placed(
         waiting_on(line), now, QueueRules.of(line), helpers(now), capacity_on(line, now), until
     )
+
+
+def place_of(conversation: Conversation, now: datetime) -> Place | None:
+    """Return where one chat stands now; None when it does not wait.
+
+    Every window asks when it opens, and after a restart all at once: of a long queue the places of
+    the last moment are good enough, and the watch tells the next ones.
+    """
+    if conversation.status != Conversation.Status.WAITING or conversation.kind != "chat":
+        return None
+    line = conversation.line
+    until, known = _recent.get(line.pk, (now, {}))
+    if now < until and (place := known.get(conversation.pk)):
+        return place
+    found = {one.conversation: one for one in places(line, now, opening_of(line, now).until)}
+    _recent.pop(line.pk, None)
+    if len(found) > LONG:
+        _recent[line.pk] = now + FRESH, found
+    return found.get(conversation.pk)
 
 
 def placed(

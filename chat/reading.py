@@ -5,7 +5,8 @@ Runs in pool threads; everything that comes out is plain data, ready to be sent.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -79,10 +80,15 @@ def said(value: Any, language: str) -> str:
     return str(value or "")
 
 
-def intake_of(conversation: Conversation, language: str) -> dict[str, Any]:
+def intake_of(
+    conversation: Conversation, language: str, *, in_queue: bool = False
+) -> dict[str, Any]:
     """Return what triage told, in the worker's language; empty once the text was erased.
 
-    {"version", "reasons": [sentence], "answers": [{"question", "answer"}], "age": text, …}
+    `in_queue`: for everybody, before somebody has the conversation; without sensitive words.
+
+    {"version", "reasons": [sentence], "answers": [{"question", "answer"}], "age": text,
+    "contact_kind": code or empty}
     """
     try:
         text = conversation.intake()
@@ -91,12 +97,16 @@ def intake_of(conversation: Conversation, language: str) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(text) if text else {}
     return {
         "version": told.get("version"),
-        "reasons": [said(one, language) for one in told.get("reasons", ())],
+        "reasons": [
+            said(one.get("queue", one) if in_queue and isinstance(one, dict) else one, language)
+            for one in told.get("reasons", ())
+        ],
         "answers": [
             {"question": said(one["question"], language), "answer": said(one["answer"], language)}
             for one in told.get("answers", ())
         ],
         "age": said(told.get("age"), language),
+        "contact_kind": told.get("contact_kind", ""),
     }
 
 
@@ -139,6 +149,7 @@ def intake_frame(conversation: Conversation, language: str) -> dict[str, Any]:
         "reasons": told["reasons"],
         "answers": told["answers"],
         "version": told["version"],
+        "contact_kind": told["contact_kind"],
         "changes": changes_of(changes),
         "claimed_at": iso(conversation.claimed_at) if conversation.claimed_at else None,
         "brand": conversation.brand.name,
@@ -181,29 +192,34 @@ def notes_frame(conversation: Conversation, worker: User) -> dict[str, Any]:
 
 
 class Desk:
-    """What all desks of a line have in common, read once for all of them; a constant number of
-    queries however many people wait or work."""
+    """What the desks of these workers have in common, read once for all of them: a constant number
+    of queries however many people wait or work, and no more cards than the desks show."""
 
-    def __init__(self, line: ServiceLine, now: datetime) -> None:
+    def __init__(self, line: ServiceLine, now: datetime, workers: Collection[int]) -> None:
         self.now = now
-        self.load = queue.load(line, now)
         self.opening = queue.opening_of(line, now)
-        self.rules = QueueRules.of(line)
         self.helpers = helpers(now)
-        rows = Conversation.objects.waiting().filter(line=line).select_related("brand", "key")
-        self.rows = {row.pk: row for row in rows}
-        self.waiting = [queue.as_waiting(row) for row in self.rows.values()]
+        waiting = queue.waiting_on(line)
+        self.waiting = Counter(one.urgency for one in waiting)
         self.places = queue.placed(
-            self.waiting,
+            waiting,
             now,
-            self.rules,
+            QueueRules.of(line),
             self.helpers,
             queue.capacity_on(line, now),
             self.opening.until,
         )
         self.place_of = {place.conversation: place for place in self.places}
+        rows = Conversation.objects.waiting().filter(line=line)
+        reserved = rows.filter(reserved_for__isnull=False, reserved_until__gt=now)
+        self.reserved = dict(reserved.values_list("pk", "reserved_for_id"))
+        standings = [place.standing for place in self.places if place.standing]
+        self.windows = queue.windows(standings, self.helpers, self.reserved, workers)
+        shown = {one.waiting.conversation for window in self.windows.values() for one in window}
+        # Who was claimed since the order was made is not among them any more.
+        self.rows = rows.select_related("brand", "key").in_bulk(shown)
         self.changes: dict[str, list[dict[str, Any]]] = {}
-        for change in UrgencyChange.objects.filter(conversation__in=self.rows).select_related(
+        for change in UrgencyChange.objects.filter(conversation__in=shown).select_related(
             "worker", "conversation__key"
         ):
             self.changes.setdefault(change.conversation_id, []).extend(changes_of([change]))
@@ -217,7 +233,7 @@ class Desk:
         self.inbox = Inbox(now)
 
     def frame(self, worker: int, language: str) -> dict[str, Any]:
-        """Return the `desk` event for one worker."""
+        """Return the `desk` event for one of the workers."""
         me = next((one for one in self.colleagues if one.pk == worker), None)
         with translation.override(language):
             opening = {
@@ -230,7 +246,13 @@ class Desk:
             "availability": me.presence.state if me else "paused",
             "cap": me.chat_cap if me else 0,
             "opening": opening,
-            "queue": [self._card(standing, worker, language) for standing in self._list(worker)],
+            "at": iso(self.now),
+            "waiting": {urgency: self.waiting[urgency] for urgency in Conversation.Urgency.values},
+            "queue": [
+                self._card(standing, worker, language)
+                for standing in self.windows[worker]
+                if standing.waiting.conversation in self.rows
+            ],
             "mine": [self._held(one) for one in self.held if one.worker_id == worker],
             "letters": self.inbox.counts(worker),
             "colleagues": [
@@ -251,18 +273,11 @@ class Desk:
             ],
         }
 
-    def _list(self, worker: int) -> list[queue.Standing]:
-        """The queue as this worker sees it: the common order, unless somebody is first for some."""
-        standings = [place.standing for place in self.places if place.standing]
-        if not any(one.hold for one in standings):
-            return standings
-        return queue.order(self.waiting, self.now, self.rules, self.helpers, viewer=worker)
-
     def _card(self, standing: queue.Standing, worker: int, language: str) -> dict[str, Any]:
         waiting = self.rows[standing.waiting.conversation]
         reserved = ""
-        if waiting.reserved_for_id and waiting.reserved_until and waiting.reserved_until > self.now:
-            reserved = "me" if waiting.reserved_for_id == worker else "other"
+        if waiting.pk in self.reserved:
+            reserved = "me" if self.reserved[waiting.pk] == worker else "other"
         region = standing.waiting.wants.region
         first = why.first_for(standing.hold, region, worker, self.now)
         return self._common(waiting, language) | {"reserved": reserved, "first": first}
@@ -272,7 +287,7 @@ class Desk:
         if known := self._cards.get((waiting.pk, language)):
             return known
         place = self.place_of[waiting.pk]
-        told = intake_of(waiting, language)
+        told = intake_of(waiting, language, in_queue=True)
         with translation.override(language):
             reasons_why = why.sentences(place.standing, self.now) if place.standing else []
         card = {

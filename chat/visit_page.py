@@ -68,15 +68,6 @@ TEXTS = {
 }
 
 
-def place_of(conversation: Conversation, now: datetime) -> Place | None:
-    """Where a waiting chat stands; None when it does not wait."""
-    if conversation.status != Conversation.Status.WAITING:
-        return None
-    until = queue.opening_of(conversation.line, now).until
-    places = queue.places(conversation.line, now, until)
-    return next((one for one in places if one.conversation == conversation.pk), None)
-
-
 def place_sentences(place: Place | None) -> str:
     """Say where somebody stands in the queue, and for how long: what visit.js says as well."""
     if place is None:
@@ -108,7 +99,7 @@ def context(
     `writing`: the field is open (without JavaScript). `refused`: the code why `draft`, that was
     sent as `client_id`, was not stored; it stays in the field and keeps its id.
     """
-    place = place_of(conversation, now)
+    place = queue.place_of(conversation, now)
     if conversation.status == Conversation.Status.ACTIVE and conversation.worker:
         heading = str(TEXTS["active"]).format(name=conversation.worker.chat_name)
     else:

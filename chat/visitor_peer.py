@@ -1,5 +1,6 @@
 """A visitor's window: one visit, one conversation."""
 
+import time
 from typing import Any
 
 from django.utils import timezone
@@ -11,8 +12,11 @@ from chat.events import Event, StatusChanged, Typing, VisitEnded, visit_audience
 from chat.hub import hub
 from chat.models import Conversation, Epoch, Refused, Visitor
 from chat.peers import GONE, Gone, Peer, Stream
-from chat.queue import Place
+from chat.queue import WINDOW, Place
 from chat.writer import Mark, writer
+
+# Who stands far back sees the number change no more often than this.
+FAR_BACK_SECONDS = 8.0
 
 
 class VisitorPeer(Peer):
@@ -28,8 +32,8 @@ class VisitorPeer(Peer):
         self.stream: Stream | None = None
         self.status = ""
         self.kind = ""
-        self.told_place: int | None = None
-        self.told_passed = 0
+        self.told: Place | None = None
+        self.told_at = 0.0
 
     def stream_of(self, conversation: str) -> Stream | None:
         stream = self.stream
@@ -91,6 +95,7 @@ class VisitorPeer(Peer):
     def hear(self, event: Event, frame: str) -> None:
         if isinstance(event, StatusChanged):
             self.status = event.status
+            self.told = None
             if self.stream is not None:
                 self.stream.status = event.status
         super().hear(event, frame)
@@ -98,20 +103,30 @@ class VisitorPeer(Peer):
             self.shut(GONE)
 
     def tell_place(self, place: Place) -> None:
-        """Say where this visitor stands now, and why when that is further back than before."""
-        if self.stream is not None and self.status == Conversation.Status.WAITING:
-            self.answer(
-                "queue.place", conversation=self.stream.conversation, **self._place(place) or {}
+        """Say where this visitor stands now, if that changed, and why when it is further back."""
+        if self.stream is None or self.status != Conversation.Status.WAITING:
+            return
+        if (told := self.told) is not None:
+            is_same = (told.place, told.minutes, told.fits) == (
+                place.place,
+                place.minutes,
+                place.fits,
             )
+            is_soon = time.monotonic() - self.told_at < FAR_BACK_SECONDS
+            if is_same or (is_soon and min(told.place, place.place) > WINDOW):
+                return
+        self.answer(
+            "queue.place", conversation=self.stream.conversation, **self._place(place) or {}
+        )
 
     def _place(self, place: Place | None) -> dict[str, Any] | None:
         if place is None:
             return None
         why = ""
-        if self.told_place is not None and place.place > self.told_place:
+        if self.told is not None and place.place > self.told.place:
             # Somebody who came later went first, or somebody whose long waiting counts now.
-            why = "urgent" if place.passed > self.told_passed else "waited"
-        self.told_place, self.told_passed = place.place, place.passed
+            why = "urgent" if place.passed > self.told.passed else "waited"
+        self.told, self.told_at = place, time.monotonic()
         return {
             "place": place.place,
             "minutes": place.minutes,
@@ -129,11 +144,8 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     if conversation is None or conversation.pk != conversation_id:
         raise Refused("stale")
     now = timezone.now()
-    place = None
     if conversation.status in Conversation.LIVE:
         Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
-    if conversation.status == Conversation.Status.WAITING and conversation.kind == "chat":
-        place = place_of(conversation)
     worker = conversation.worker
     return {
         "epoch": Epoch.current(),
@@ -144,16 +156,9 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
         "top": conversation.last_seq,
         "seen": conversation.worker_seq,
         "closing_reason": conversation.closing_reason,
-        "place": place,
+        "danger": conversation.danger,
+        "place": queue.place_of(conversation, now),
     }
-
-
-def place_of(conversation: Conversation) -> Place | None:
-    """Return where a waiting chat stands now; None when it does not wait any more."""
-    now = timezone.now()
-    until = queue.opening_of(conversation.line, now).until
-    places = queue.places(conversation.line, now, until)
-    return next((place for place in places if place.conversation == conversation.pk), None)
 
 
 def _leave(visitor_id: int, conversation_id: str) -> None:

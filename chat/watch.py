@@ -36,6 +36,8 @@ log = logging.getLogger("klikvoor.chat.watch")
 SWEEP_SECONDS = 3.0
 # Changes that come together are told together.
 GATHER_SECONDS = 0.25
+# Reading a very long queue takes a while; the rest of the process has this share of the time.
+REST = 2.0
 # Expected waits change by the passing of time alone.
 REFRESH_SECONDS = 10.0
 # While other processes are not heard: messages of theirs within a second, and their desks.
@@ -155,13 +157,15 @@ class Watch:
 
     async def _tell_desks(self) -> None:
         refreshed_at = time.monotonic()
+        spent = 0.0
         while True:
             refresh = DEAF_REFRESH_SECONDS if self.hub.is_deaf else REFRESH_SECONDS
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ring.wait(), refresh)
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(max(GATHER_SECONDS, REST * spent))
             self._ring.clear()
             lines, self._changed = self._changed, set()
+            began = time.monotonic()
             try:
                 if time.monotonic() - refreshed_at >= refresh:
                     refreshed_at = time.monotonic()
@@ -170,6 +174,7 @@ class Watch:
                     await self.tell_desk(line)
             except Exception as error:  # the database is away: the next ring tries again
                 log.error("the desks were not told", exc_info=error)
+            spent = time.monotonic() - began
 
     async def tell_desk(self, line: int) -> None:
         """Read the desk of a line once and tell its workers and everybody who waits."""
@@ -189,9 +194,11 @@ class Watch:
         for peer in workers:
             if peer.has_said_hello and (frame := frames.get(peer.worker_id)):
                 peer.tell(frame)
-        for place in places:
-            if waiter := waiting.get(place.conversation):
-                waiter.tell_place(place)
+        for chunk in _chunks(places):
+            for place in chunk:
+                if waiter := waiting.get(place.conversation):
+                    waiter.tell_place(place)
+            await asyncio.sleep(0)
 
 
 def _chunks(items: list[T]) -> Iterator[list[T]]:
@@ -226,7 +233,7 @@ def _all_lines() -> list[int]:
 def _read_desk(
     line: int, languages: dict[int, str]
 ) -> tuple[dict[int, dict[str, Any]], list[queue.Place]]:
-    desk = Desk(ServiceLine.objects.get(pk=line), timezone.now())
+    desk = Desk(ServiceLine.objects.get(pk=line), timezone.now(), languages)
     return {worker: desk.frame(worker, lang) for worker, lang in languages.items()}, desk.places
 
 

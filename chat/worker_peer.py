@@ -207,7 +207,7 @@ class WorkerPeer(Peer):
     def _desk(self) -> list[dict[str, Any]]:
         now = timezone.now()
         return [
-            Desk(line, now).frame(self.worker_id, self.language)
+            Desk(line, now, [self.worker_id]).frame(self.worker_id, self.language)
             for line in ServiceLine.objects.all()[:1]
         ]
 

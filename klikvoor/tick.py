@@ -29,6 +29,7 @@ from roster import jobs as roster_jobs
 from roster import reminders
 from roster.proposing import make_proposals
 from triage.models import forget_old as forget_old_intakes
+from triage.weighing import weigh_waiting
 
 log = logging.getLogger("klikvoor.tick")
 
@@ -73,6 +74,7 @@ def jobs() -> list[Job]:
         Job(chat_jobs.return_lost_chats, 5, judges=True),
         Job(chat_jobs.end_lost_visits, 10, judges=True),
         Job(chat_jobs.ring_after_reservations, 5),
+        Job(weigh_waiting, 2),
         Job(chat_jobs.alert_coordinators, 5),
         Job(chat_jobs.evaluate_openings, 5),
         Job(chat_jobs.follow_presence, 10, judges=True),

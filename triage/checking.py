@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from chat import topics
+from chat.commands import FORBIDDEN
 from institutions.models import Skill
 
 # From light to heavy; the codes of chat.models.Conversation.Urgency.
@@ -22,6 +23,8 @@ MOST = {"steps": 12, "questions": 4, "options": 20, "rules": 100, "words": 30, "
 
 # What a condition asks of the answers; all that it names must hold.
 CONDITIONS = ("at_least", "chosen", "count")
+# What a site may say beforehand of all its contacts; the others only a worker can tell.
+CONTACT_KINDS = ("about_self", "about_child")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Problem:
         return known[-1] if known else ""
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.text}"
+        return f"{self.place}: {self.text}" if self.place else self.text
 
 
 class Unsound(ValueError):
@@ -86,9 +89,14 @@ class Checker:
             return False
         for name in sorted(needed - value.keys()):
             self.say(f"{place}.{name}".lstrip("."), _("Dit ontbreekt."))
-        for name in value.keys() - needed - allowed:
-            self.say(f"{place}.{name}".lstrip("."), _("Dit kennen we niet."))
+        self.only(place, value, needed | allowed)
         return True
+
+    def only(self, place: str, value: Mapping[str, Any], known: set[str]) -> None:
+        """Say which names there should not be. They may be of any length, and hold anything."""
+        for name in sorted(map(str, value.keys() - known)):
+            shown = FORBIDDEN.sub("?", name[: LONGEST["phrase"]])
+            self.say(f"{place}.{shown}".lstrip("."), _("Dit kennen we niet."))
 
     def each(self, place: str, value: Any, kind: str, least: int = 0) -> Iterator[tuple[str, Any]]:
         """Go through a list that has at least so many, and not too many, things in it."""
@@ -111,11 +119,17 @@ class Checker:
             self.say(place, _("Dit is te lang: hoogstens %(n)s tekens.") % {"n": LONGEST["code"]})
         return value
 
+    def letters(self, place: str, text: str) -> None:
+        """Nothing that a database cannot keep, or that turns a line of text around."""
+        if FORBIDDEN.search(text.replace("\r\n", "\n")):
+            self.say(place, _("Er staan tekens in die we niet kunnen bewaren. Haal ze weg."))
+
     def texts(self, place: str, value: Any) -> None:
         """A text in every language."""
         if not isinstance(value, Mapping):
             self.say(place, _("Hier hoort een tekst in elke taal te staan."))
             return
+        self.only(place, value, set(LANGUAGES))
         for language in self.languages:
             text = value.get(language)
             if not isinstance(text, str) or not text.strip():
@@ -123,6 +137,8 @@ class Checker:
             elif len(text) > LONGEST["text"]:
                 long = _("Dit is te lang: hoogstens %(n)s tekens.") % {"n": LONGEST["text"]}
                 self.say(f"{place}.{language}", long)
+            else:
+                self.letters(f"{place}.{language}", text)
 
     def flag(self, place: str, value: Any) -> None:
         if not isinstance(value, bool):
@@ -131,11 +147,17 @@ class Checker:
     # --- The whole ----------------------------------------------------------------------------
 
     def check(self, data: Any) -> None:
-        if not self.keys("", data, {"name", "steps", "rules", "words"}, {"routing"}):
+        if not self.keys(
+            "", data, {"name", "steps", "rules", "words"}, {"contact_kind", "routing"}
+        ):
             return
         name = data.get("name")
         if not isinstance(name, str) or not name.strip() or len(name) > 60:
             self.say("name", _("Geef een naam van hoogstens 60 tekens."))
+        else:
+            self.letters("name", name)
+        if data.get("contact_kind", "") not in ("", *CONTACT_KINDS):
+            self.say("contact_kind", _("Deze soort contact kennen we niet."))
         for place, step in self.each("steps", data.get("steps"), "steps", least=1):
             self.step(place, step)
         self.question = ""
@@ -276,6 +298,8 @@ class Checker:
                 letters = phrase.strip("* ") if isinstance(phrase, str) else ""
                 if len(letters) < 3 or len(phrase) > LONGEST["phrase"] or "*" in letters:
                     self.say(one, _("Schrijf 3 tot 60 letters, met hoogstens een * aan het eind."))
+                else:
+                    self.letters(one, phrase)
 
     def routing(self, place: str, routing: Any) -> None:
         self.question = ""

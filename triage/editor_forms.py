@@ -15,7 +15,7 @@ from chat import topics
 from chat.models import Conversation
 from institutions.models import Skill
 from triage import parts, readable
-from triage.checking import KINDS, LANGUAGES, LEVELS, LONGEST, MOST, WITH_OPTIONS
+from triage.checking import CONTACT_KINDS, KINDS, LANGUAGES, LEVELS, LONGEST, MOST, WITH_OPTIONS
 
 Data = dict[str, Any]
 URGENCIES = [(code, Conversation.Urgency(code).label) for code in LEVELS[1:]]
@@ -148,7 +148,10 @@ class QuestionForm(PartForm):
         choices=lambda: [(kind, readable.KIND_NAMES[kind]) for kind in KINDS],
     )
     is_sensitive = forms.BooleanField(
-        label=gettext_lazy("Gevoelig: alleen voor wie het gesprek heeft"), required=False
+        label=gettext_lazy(
+            "Gevoelig: woorden hieruit staan niet in de wachtrij, maar pas in het gesprek"
+        ),
+        required=False,
     )
 
     def __init__(self, draft: Data, part: Data, sent: Any = None, **options: Any) -> None:
@@ -415,7 +418,7 @@ class WordsForm(RaisingForm):
         label=gettext_lazy("Woorden en zinnen, elk op een eigen regel"),
         required=False,
         max_length=MOST["phrases"] * (LONGEST["phrase"] + 2),
-        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 12, "spellcheck": "false", "translate": "no"}),
         help_text=gettext_lazy(
             "Zet * achter een woord dat nog verder mag gaan: “snij*” vindt ook “snijden”. Hoofdletters, "
             "accenten en tikfouten maken niet uit. “Niet” of “geen” er vlak voor telt als ontkenning."
@@ -425,7 +428,7 @@ class WordsForm(RaisingForm):
         label=gettext_lazy("Behalve als het hier staat, elk op een eigen regel"),
         required=False,
         max_length=MOST["phrases"] * (LONGEST["phrase"] + 2),
-        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "translate": "no"}),
         help_text=gettext_lazy(
             "Uitdrukkingen die hetzelfde woord hebben, maar iets anders zeggen."
         ),
@@ -491,7 +494,26 @@ FORMS: dict[str, type[PartForm]] = {
 
 
 class NameForm(forms.Form):
+    """What is about the whole: a name, and what registrations begin with."""
+
     name = forms.CharField(label=gettext_lazy("Naam van de vragenlijst"), max_length=60)
+    contact_kind = forms.ChoiceField(
+        label=gettext_lazy("Soort contact dat bij het registreren al klaarstaat"),
+        required=False,
+        help_text=gettext_lazy("De hulpverlener kan altijd iets anders kiezen."),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["contact_kind"].choices = [  # type: ignore[attr-defined]
+            ("", _("niets")),
+            *((kind, readable.contact_kind_name(kind)) for kind in CONTACT_KINDS),
+        ]
+
+    def put(self, data: Data) -> Data:
+        """The questionnaire with these in it."""
+        given = {name: value for name, value in self.cleaned_data.items() if value}
+        return {name: value for name, value in data.items() if name != "contact_kind"} | given
 
 
 class FileForm(forms.Form):

@@ -36,7 +36,7 @@ class Unreadable(ValueError):
 
 # The order in which a file tells things; PostgreSQL keeps none. Codes come as they are.
 ORDER = (
-    *("name", "steps", "rules", "words", "routing", "wishes", "wish"),
+    *("name", "contact_kind", "steps", "rules", "words", "routing", "wishes", "wish"),
     *("code", "kind", "question", "at_least", "chosen", "count", "weight", "topic"),
     *("urgency", "danger", "reason", "text", *LANGUAGES, "help", "is_sensitive"),
     *("options", "questions", "phrases", "except"),
@@ -78,11 +78,12 @@ def read(content: bytes) -> dict[str, Any]:
     except Unsound as unsound:
         wrong = [problem for problem in unsound.problems if not is_missing_text(data, problem)]
         if wrong:
+            found = sorted(wrong, key=lambda problem: line_of(problem.place, lines))
             raise Unreadable(
-                [_at(line_of(problem.place, lines), problem) for problem in wrong]
+                [_at(line_of(problem.place, lines), problem) for problem in found]
             ) from None
-    found: dict[str, Any] = parts.EMPTY | data
-    return found
+    questionnaire: dict[str, Any] = parts.EMPTY | data
+    return questionnaire
 
 
 def is_missing_text(data: Any, problem: Problem) -> bool:

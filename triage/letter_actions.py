@@ -7,7 +7,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from chat import pressure, visit_page
+from chat import pressure, queue
 from chat.letters import carried_over, unread_words, write_on
 from chat.models import Conversation, Refused, ReturnCode, Visitor
 from chat.visits import drop_visit_cookie, set_visit_cookie, token_of
@@ -88,7 +88,7 @@ def _start(here: Visit, **words: str) -> Conversation:
         try:
             if live.status != Conversation.Status.WAITING:
                 raise Refused("taken")
-            place = visit_page.place_of(live, here.now)
+            place = queue.place_of(live, here.now)
             fits = place is None or place.fits
             live.become_letter("chosen" if fits else "no_fit", **words)
         except Refused:

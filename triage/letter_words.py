@@ -6,21 +6,22 @@ page, or the mail.
 
 from chat.models import Conversation
 from triage import rules
-from triage.models import Questionnaire
+from triage.models import Questionnaire, Weighing
+from triage.weighing import assess_words, retold
 
 
 def weigh(letter: Conversation, text: str) -> None:
     """Raise the urgency of a letter if these words of its writer ask for that."""
-    found = _assess(letter, text).urgency
-    if rules.LEVELS.index(found) > rules.LEVELS.index(letter.urgency):
-        letter.raise_urgency(found)
+    questionnaire = Questionnaire.current(letter.brand)
+    found = assess_words(questionnaire, text)
+    if not found.holding:
+        return
+    Weighing.keep(letter, questionnaire, found)
+    letter.retell(retold(letter, found))
+    if rules.LEVELS.index(found.urgency) > rules.LEVELS.index(letter.urgency):
+        letter.raise_urgency(found.urgency)
 
 
 def is_danger(letter: Conversation, text: str) -> bool:
     """Whether the help lines belong on the page."""
-    return _assess(letter, text).danger
-
-
-def _assess(letter: Conversation, text: str) -> rules.Assessment:
-    data = Questionnaire.current(letter.brand).data
-    return rules.assess(data, {group["question"]: text for group in data["words"]})
+    return assess_words(Questionnaire.current(letter.brand), text).danger

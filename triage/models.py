@@ -1,7 +1,7 @@
 """The questions before a chat, and the answers of a visit until its chat begins."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -25,6 +25,7 @@ __all__ = [
     "QuestionnaireDraft",
     "QuestionnaireExample",
     "Stale",
+    "Weighing",
     "default_data",
     "forget_old",
 ]
@@ -175,6 +176,20 @@ class Intake(models.Model):
                 answers.pop(code, None)
             now._save(step + 1, answers | dict(given))
 
+    def keep(self, step: int, given: rules.Answers, wrong: Collection[str] = ()) -> None:
+        """Keep what is filled in so far, and stay; of what is `wrong` what was. Of another step than
+        this one, which was on its way too long, nothing."""
+        with transaction.atomic():
+            now = self._locked()
+            if step != now.step:
+                return
+            codes = [question["code"] for question in now.questionnaire.steps[step]["questions"]]
+            answers = now.answers()
+            for code in codes:
+                if code not in wrong:
+                    answers.pop(code, None)
+            now._save(step, answers | dict(given))
+
     def back(self, step: int, given: rules.Answers | None = None) -> None:
         """To the step before. What is filled in here is kept; without anything filled in, what was."""
         with transaction.atomic():
@@ -267,6 +282,9 @@ class Decision(models.Model):
     danger = models.BooleanField()
     reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
     at = models.DateTimeField(default=timezone.now)
+    weighed_seq = models.PositiveIntegerField(
+        default=0, help_text="Up to where the messages of who waits were weighed as well."
+    )
 
     # Codes only: it stays for the figures when the words are erased.
     goes_with_words = False
@@ -294,6 +312,45 @@ class Decision(models.Model):
                 "danger": assessment.danger,
                 "reasons": list(assessment.holding),
             },
+        )
+
+
+class Weighing(models.Model):
+    """What the word lists found in words that came after the questions: of who waits, or in a letter.
+    No words here either."""
+
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="weighings"
+    )
+    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
+    rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
+    urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
+    danger = models.BooleanField()
+    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: words.3.")
+    at = models.DateTimeField(default=timezone.now)
+
+    goes_with_words = False
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.conversation_id} {self.urgency}"
+
+    @classmethod
+    def keep(
+        cls,
+        conversation: Conversation,
+        questionnaire: Questionnaire,
+        assessment: rules.Assessment,
+    ) -> None:
+        cls.objects.create(
+            conversation=conversation,
+            questionnaire=questionnaire,
+            rules_version=rules.VERSION,
+            urgency=assessment.urgency,
+            danger=assessment.danger,
+            reasons=list(assessment.holding),
         )
 
 

@@ -47,6 +47,10 @@ def urgency_name(code: str) -> str:
     return str(dict(Conversation.Urgency.choices).get(code, code))
 
 
+def contact_kind_name(code: str) -> str:
+    return str(dict(Conversation.ContactKind.choices).get(code, code))
+
+
 def wish_name(code: str) -> str:
     return str(dict(Skill.choices).get(code, code))
 
@@ -186,6 +190,7 @@ FIELDS = {
     "urgency": gettext_lazy("urgentie"),
     "question": gettext_lazy("vraag"),
     "name": gettext_lazy("naam"),
+    "contact_kind": gettext_lazy("soort contact"),
     **dict.fromkeys(CONDITIONS, gettext_lazy("voorwaarde")),
 }
 LANGUAGE_NAMES = {"nl": gettext_lazy("Nederlands"), "en": gettext_lazy("Engels")}
@@ -245,6 +250,21 @@ class Difference:
         return names[self.sort]
 
 
+class Listed(str):
+    """Words beside each other; of two such lists only what differs is told."""
+
+    words: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: list[str]) -> "Listed":
+        listed = cls(", ".join(words))
+        listed.words = tuple(words)
+        return listed
+
+    def without(self, other: "Listed") -> str:
+        return ", ".join(word for word in self.words if word not in other.words)
+
+
 # Title and fields of a part: its label, and its value in words.
 Entry = tuple[str, dict[str, str]]
 
@@ -252,9 +272,15 @@ Entry = tuple[str, dict[str, str]]
 def differences(before: Data, after: Data) -> list[Difference]:
     """What a coordinator who publishes `after` in place of `before` changes; nothing for the same."""
     found = []
-    if before.get("name") != after.get("name"):
-        change = (_("Naam"), str(before.get("name", "")), str(after.get("name", "")))
-        found.append(Difference("changed", _("De vragenlijst"), [change]))
+    whole = {
+        _("Naam"): [str(one.get("name", "")) for one in (before, after)],
+        _("Soort contact"): [
+            contact_kind_name(one.get("contact_kind", "")) for one in (before, after)
+        ],
+    }
+    changes = [(label, old, new) for label, (old, new) in whole.items() if old != new]
+    if changes:
+        found.append(Difference("changed", _("De vragenlijst"), changes))
     found += _order(before, after)
     for old, new in (
         (dict(_question_entries(before)), dict(_question_entries(after))),
@@ -278,12 +304,20 @@ def _compare(old: dict[str, Entry], new: dict[str, Entry]) -> Iterator[Differenc
         was = old[key][1]
         labels = list(dict.fromkeys((*was, *fields)))
         changes = [
-            (label, was.get(label, ""), fields.get(label, ""))
+            (label, *_what_differs(was.get(label, ""), fields.get(label, "")))
             for label in labels
             if was.get(label, "") != fields.get(label, "")
         ]
         if changes:
             yield Difference("changed", title, changes)
+
+
+def _what_differs(old: str, new: str) -> tuple[str, str]:
+    if isinstance(old, Listed) and isinstance(new, Listed):
+        gone, come = old.without(new), new.without(old)
+        if gone or come:
+            return gone, come
+    return old, new
 
 
 def _order(before: Data, after: Data) -> Iterator[Difference]:
@@ -384,8 +418,8 @@ def _list_entries(data: Data, kind: str) -> list[Entry]:
         else:
             title = _("Woordenlijst “%(title)s”") % part
             fields[_("Bij de vraag")] = part["question"]
-            fields[_("Woorden")] = ", ".join(part["phrases"])
-            fields[_("Behalve")] = ", ".join(part["except"])
+            fields[_("Woorden")] = Listed.of(part["phrases"])
+            fields[_("Behalve")] = Listed.of(part["except"])
         entries.append((title, fields))
     return entries
 

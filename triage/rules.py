@@ -29,13 +29,15 @@ Answers = Mapping[str, Answer]
 @dataclass(frozen=True)
 class Reason:
     """Why: `code` is the place of the rule in the data ("rules.3", "words.0"), `text` the sentence for
-    the worker in each language, `found` the words that were found, as they were written."""
+    the worker in each language, `found` the words that were found, as they were written, and
+    `is_sensitive` says that these are only for who has the conversation."""
 
     code: str
     text: Mapping[str, str]
     urgency: str
     danger: bool = False
     found: tuple[str, ...] = ()
+    is_sensitive: bool = False
 
     def sentences(self) -> dict[str, str]:
         """The sentence in each language, with the words that were found: only for sealed places."""
@@ -69,10 +71,12 @@ def assess(
     ]
     written = []
     texts = texts_of(answers) if texts is None else texts
+    sensitive = {one["code"] for one in questions(data) if one.get("is_sensitive")}
     for number, group in enumerate(data["words"]):
-        text = texts.get(group["question"])
+        code = group["question"]
+        text = texts.get(code)
         if text and (found := found_in(text, group["phrases"], group.get("except", ()))):
-            written.append(reason_of(f"words.{number}", group, found))
+            written.append(reason_of(f"words.{number}", group, found, code in sensitive))
     # "Not sure whether safe" holds as well wherever "not safe" does: the worker reads the stronger.
     said = [
         reason_of(code, rule)
@@ -97,8 +101,11 @@ def texts_of(answers: Answers) -> dict[str, Text]:
     return {code: Text(text) for code, text in answers.items() if isinstance(text, str)}
 
 
-def reason_of(code: str, rule: Mapping[str, Any], found: Sequence[str] = ()) -> Reason:
-    return Reason(code, rule["reason"], rule["urgency"], rule.get("danger", False), tuple(found))
+def reason_of(
+    code: str, rule: Mapping[str, Any], found: Sequence[str] = (), is_sensitive: bool = False
+) -> Reason:
+    danger = rule.get("danger", False)
+    return Reason(code, rule["reason"], rule["urgency"], danger, tuple(found), is_sensitive)
 
 
 def holds(rule: Mapping[str, Any], answers: Answers, weights: Mapping[str, list[int]]) -> bool:

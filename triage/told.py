@@ -56,12 +56,14 @@ def tell(
             "rules": rules.VERSION,
             "questionnaire": data["name"],
             "urgency": assessment.urgency,
-            "reasons": [one.sentences() for one in assessment.reasons],
+            "reasons": [reason_told(one) for one in assessment.reasons],
             "answers": list(spoken(data, answers)),
             "age": chosen_texts(data, "age", age),
             "place": name_of(region) if region else "",
             "topic": ".".join(filter(None, (topic.topic, topic.detail))) if topic else "",
             "municipal": topic.municipal if topic else "",
+            # What the registration starts with; the worker may choose otherwise.
+            "contact_kind": data.get("contact_kind", ""),
             # As they were given: a coordinator's draft is tried on them.
             "given": dict(answers),
         },
@@ -71,6 +73,15 @@ def tell(
         region=region,
         wishes=rules.wishes(data, answers),
     )
+
+
+def reason_told(reason: rules.Reason) -> dict[str, Any]:
+    """The sentence in each language; under `queue` the one for whoever does not have the
+    conversation, if the words in it are not for them."""
+    told: dict[str, Any] = reason.sentences()
+    if reason.found and reason.is_sensitive:
+        told["queue"] = dict(reason.text)
+    return told
 
 
 def topic_of(data: Mapping[str, Any], answers: rules.Answers) -> topics.Topic | None:

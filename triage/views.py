@@ -338,6 +338,19 @@ def back(here: Visit) -> HttpResponse:
     return go_on()
 
 
+def keep(here: Visit) -> HttpResponse:
+    """What is filled in so far, told by a page that stays: a reload loses nothing."""
+    intake = here.needs_intake()
+    step = step_number(here)
+    if step >= len(intake.questionnaire.steps):
+        raise Stale
+    form = StepForm(intake.questionnaire.steps[step], here.request.POST)
+    form.is_valid()
+    given = {code: value for code, value in form.cleaned_data.items() if value}
+    intake.keep(step, given, wrong=form.errors.keys())
+    return HttpResponse(status=204)
+
+
 def filled_in(here: Visit, intake: Intake, step: int) -> rules.Answers:
     """What was filled in on a page that was left another way than by answering; not what is wrong."""
     if step >= len(intake.questionnaire.steps) or here.request.POST.get("step") != str(step):
@@ -459,6 +472,7 @@ ACTIONS: dict[str, Callable[[Visit], HttpResponse]] = {
     "start": start,
     "answer": answer,
     "back": back,
+    "keep": keep,
     "skip": skip,
     "skip_all": skip_all,
     "language": choose_language,

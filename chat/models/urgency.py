@@ -82,6 +82,44 @@ class UrgencyVerbs(models.Model):
             events.publish(events.UrgencyChanged(conversation=self.pk))
             events.publish(events.DeskChanged(line=self.line_id))
 
+    def raise_by_words(self, urgency: str, *, danger: bool, intake: str) -> None:
+        """Words of who waits ask for more haste, or for the help lines; this never lowers anything.
+
+        `intake`: what triage tells now, with why. Refuses: taken (claimed, or changed just now).
+        """
+        from chat.models.conversation import Conversation
+
+        now, levels = timezone.now(), list(self.Urgency.values)  # the most urgent first
+        urgency = min(urgency, self.urgency, key=levels.index)
+        is_raised = urgency != self.urgency
+        changes = {"sealed_intake": self._sealed_intake(intake), "danger": danger or self.danger}
+        if is_raised:
+            changes |= {"urgency": urgency, "alert_due_at": alert_due(self.line, urgency, now)}
+        with transaction.atomic():
+            same = Conversation.objects.waiting().filter(pk=self.pk, urgency=self.urgency)
+            if not same.update(**changes):
+                raise Refused("taken")
+            if is_raised:
+                self.changes.create(
+                    old=self.status,
+                    new=self.status,
+                    by="visitor",
+                    reason=f"urgent_{urgency}",
+                    at=now,
+                )
+            if danger and not self.danger:
+                events.publish(events.DangerFound(conversation=self.pk))
+            events.publish(events.DeskChanged(line=self.line_id))
+        self.refresh_from_db()
+
+    def retell(self, intake: str) -> None:
+        """Seal what triage tells anew."""
+        type(self).objects.filter(pk=self.pk).update(sealed_intake=self._sealed_intake(intake))
+        self.refresh_from_db()
+
+    def _sealed_intake(self, intake: str) -> bytes:
+        return self.data_key().seal(intake, self.pk, "intake")
+
     def alert(self, now: datetime) -> bool:
         """Tell coordinators, once, that nobody answers. False: somebody did, or they were told.
 

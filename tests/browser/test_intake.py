@@ -108,6 +108,32 @@ async def test_the_whole_intake_by_keyboard_alone(server: Server, visitor_page: 
     assert stored(server) == ("now", "violence", "12_14", 1, "GM0917")
 
 
+async def test_what_is_filled_in_and_not_sent_outlives_a_reload_and_another_language(
+    visitor_page: Page,
+) -> None:
+    page = visitor_page
+    await page.get_by_role("button", name="Begin met chatten").click()
+    for question in ("Waar wil je over praten?", "Ben je nu veilig?", "Hoe zwaar voelt het nu?"):
+        await heading(page, question)
+        await page.get_by_role("button", name="Sla deze vraag over").click()
+    await heading(page, "Wil je alvast iets schrijven?")
+    async with page.expect_response(lambda one: one.status == 204):
+        await page.get_by_role("textbox").press_sequentially("Ik ben bang")
+    await page.reload()
+    await expect(page.get_by_role("textbox")).to_have_value("Ik ben bang")
+    # Typed, and gone on at once to another language.
+    await page.get_by_role("textbox").fill("I am afraid")
+    await page.get_by_role("button", name="English").click()
+    await heading(page, "Would you like to write something already?")
+    await expect(page.get_by_role("textbox")).to_have_value("I am afraid")
+    await page.get_by_role("button", name="Back").click()
+    await heading(page, "How heavy does it feel right now?")
+    async with page.expect_response(lambda one: one.status == 204):
+        await page.get_by_role("radio", name="Very heavy").check()
+    await page.reload()
+    await expect(page.get_by_role("radio", name="Very heavy")).to_be_checked()
+
+
 async def test_a_place_is_found_while_typing_and_nobody_hears_it(
     server: Server, open_page: OpenPage
 ) -> None:
@@ -130,9 +156,12 @@ async def test_a_place_is_found_while_typing_and_nobody_hears_it(
     await expect(options).to_have_count(0)
     await expect(page.get_by_text("Niets gevonden.")).to_be_attached()
     await field.fill("maastr")
-    await options.filter(has_text="Maastricht").first.click()
-    await expect(field).to_have_value("Maastricht")
+    await expect(options.filter(has_text="Maastricht").first).to_be_visible()
     assert {url.rsplit("/", 1)[-1] for url in asked} == {"places.json"}
+    # What is chosen is kept, as every answer.
+    async with page.expect_response(lambda one: one.status == 204):
+        await options.filter(has_text="Maastricht").first.click()
+    await expect(field).to_have_value("Maastricht")
     await page.get_by_role("button", name="Naar de chat", exact=True).click()
     await heading(page, "Je wacht op")
     assert stored(server)[4] == "GM0935"

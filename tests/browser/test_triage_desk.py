@@ -1,5 +1,7 @@
 """The desk, as far as triage goes: why somebody stands there, urgency, protocols, one place more."""
 
+import re
+
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -29,6 +31,26 @@ async def test_a_card_tells_why_it_stands_there(server: Server, worker_page: Wor
         "2 die later kwamen gaan voor, want die hebben sneller hulp nodig."
     )
     await assert_accessible(desk)
+
+
+async def test_of_a_long_queue_the_desk_shows_the_front_and_says_how_many_more_wait(
+    server: Server, worker_page: WorkerPage
+) -> None:
+    first = queue_up(server, "now", *["normal"] * 52, "soon")[0]
+    desk = await worker_page("anna")
+    await be_available(desk)
+    await expect(cards(desk)).to_have_count(50)
+    await expect(cards(desk).first).to_have_attribute("data-key", first.conversation)
+    await expect(desk.locator("#queue-count")).to_have_text("54")
+    await expect(desk.locator("#queue-more")).to_have_text(
+        "En nog 4 die verder naar achter staan. Nu hulp nodig: 0, liefst snel: 0, gewoon: 4."
+    )
+    await expect(desk).to_have_title(re.compile("Nu hulp nodig"))
+    await claim(desk)
+    await expect(desk.locator("#queue-count")).to_have_text("53")
+    await expect(cards(desk)).to_have_count(50)
+    # Somebody moved up into what is shown: that is nobody new.
+    await expect(desk.locator("#announce")).not_to_contain_text("Nieuw in de wachtrij")
 
 
 async def test_the_keyboard_alone_raises_somebody_and_everybody_hears_of_it(

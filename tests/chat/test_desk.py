@@ -6,7 +6,10 @@ import pytest
 from django.utils import timezone
 
 from chat.database import in_pool
+from chat.hub import hub
 from chat.models import Conversation, Visitor
+from chat.queue import WINDOW, Place
+from chat.visitor_peer import VisitorPeer
 from institutions.models import AuditEvent, Brand, User
 from roster.models import ConsultationHour, Presence, ServiceLine
 from tests.chat.windows import desk_window, visitor_window
@@ -258,6 +261,46 @@ async def test_the_worker_sees_that_the_young_person_fell_silent(
             assert (await desk.hear("presence.changed"))["present"] is True
 
 
+async def test_a_desk_shows_the_front_of_a_long_queue_and_counts_all_of_it(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User
+) -> None:
+    def fill() -> None:
+        for number in range(WINDOW + 12):
+            urgency = "now" if number % 10 == 0 else "normal"
+            Conversation.start(visitor=begin_visit(brand), line=line, urgency=urgency)
+
+    await in_pool(fill)
+    async with desk_window(anna, hello=False) as desk:
+        await desk.say("hello")
+        state = await desk.hear("desk")
+    assert state["waiting"] == {"now": 7, "soon": 0, "normal": 55}
+    assert [card["place"] for card in state["queue"]] == list(range(1, WINDOW + 1))
+
+
+async def test_a_place_is_told_when_it_changed_and_far_back_not_all_the_time(
+    line: ServiceLine, brand: Brand
+) -> None:
+    def begin() -> Visitor:
+        visitor = begin_visit(brand)
+        Conversation.start(visitor=visitor, line=line)
+        return visitor
+
+    visitor = await in_pool(begin)
+    async with visitor_window(visitor) as window:
+        (peer,) = [one for one in hub.peers if isinstance(one, VisitorPeer)]
+        near = Place(peer.streams()[0].conversation, 3, 5, fits=True)
+        far = near._replace(place=WINDOW + 9)
+        await window.frames()
+        for place in (near, near, near._replace(minutes=10), far, far._replace(place=WINDOW + 8)):
+            peer.tell_place(place)
+        heard = [frame for frame in await window.frames() if frame["type"] == "queue.place"]
+    assert [(one["place"], one["minutes"]) for one in heard] == [
+        (3, 5),
+        (3, 10),
+        (WINDOW + 9, 5),
+    ]
+
+
 async def test_desks_are_read_in_a_constant_number_of_queries(
     line: ServiceLine,
     brand: Brand,
@@ -272,7 +315,7 @@ async def test_desks_are_read_in_a_constant_number_of_queries(
 
     def count() -> int:
         with CaptureQueriesContext(connection) as queries:
-            Desk(line, timezone.now()).frame(anna.pk, "nl")
+            Desk(line, timezone.now(), [anna.pk]).frame(anna.pk, "nl")
         return len(queries)
 
     def grow() -> tuple[int, int]:

@@ -92,7 +92,7 @@ def test_each_desk_shows_for_whom_somebody_is_first_and_lists_them_last_for_the_
 ) -> None:
     theirs = from_heerlen(line, brand, topic="family", danger=True, wishes=["woman"])
     other = Conversation.start(visitor=begin_visit(brand), line=line)
-    desk = Desk(line, timezone.now())
+    desk = Desk(line, timezone.now(), [anna.pk, carla.pk])
     mine, hers = (desk.frame(worker.pk, "nl")["queue"] for worker in (anna, carla))
     assert [card["conversation"] for card in mine] == [theirs.pk, other.pk]
     assert [card["conversation"] for card in hers] == [other.pk, theirs.pk]
@@ -113,7 +113,7 @@ def test_a_card_says_why_it_stands_there(
     patient = Conversation.start(visitor=begin_visit(brand), line=line)
     Conversation.objects.update(waiting_since=timezone.now() - timedelta(minutes=32))
     Conversation.start(visitor=begin_visit(brand), line=line, urgency="now")
-    cards = Desk(line, timezone.now()).frame(anna.pk, "nl")["queue"]
+    cards = Desk(line, timezone.now(), [anna.pk]).frame(anna.pk, "nl")["queue"]
     assert cards[0]["conversation"] == patient.pk
     assert cards[0]["why"] == ["Stond eerst, wacht al 32 minuten: gaat nu voor."]
 

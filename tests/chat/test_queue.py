@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +13,17 @@ from chat.models import Conversation, QueueRules
 from chat.models.first import Helper, Wants
 from chat.queue import (
     LEVEL_OF,
+    OWN,
+    WINDOW,
     Capacity,
     Waiting,
     expected_waits,
     honest_places,
     order,
+    place_of,
     places,
     round_up,
+    windows,
 )
 from institutions.models import Brand
 from roster.models import ConsultationHour, ServiceLine
@@ -209,6 +214,34 @@ def test_a_visitor_is_never_told_a_better_place_than_any_stranger_sees(
         assert all(told[name] >= at for at, name in enumerate(listed, start=1))
 
 
+@given(queues, crews)
+def test_a_short_queue_is_shown_whole_in_the_workers_own_order(
+    waiting: list[Waiting], crew: list[Helper]
+) -> None:
+    shown = windows(order(waiting, NOW, RULES, crew), crew, {}, [1, 2])
+    for viewer, window in shown.items():
+        assert [one.waiting.conversation for one in window] == names(
+            waiting, helpers=crew, viewer=viewer
+        )
+
+
+def test_of_a_long_queue_a_desk_shows_the_front_and_what_is_its_own_to_see() -> None:
+    patient = [waits(f"patient {n:04}", FIRST_AFTER + n) for n in range(2 * WINDOW)]
+    acute = [waits(f"now {n:04}", 1, "now") for n in range(2 * WINDOW)]
+    normal = [waits(f"normal {n:04}", 2) for n in range(1000)]
+    local = [waits(f"local {n:04}", 0.5, wants=HEERLEN) for n in range(2 * OWN)]
+    crew = [LOCAL, STRANGER]
+    standings = order([*patient, *acute, *normal, *local], NOW, RULES, crew)
+    reserved = {"normal 0900": LOCAL.worker, "normal 0901": 99}
+    shown = windows(standings, crew, reserved, [LOCAL.worker, STRANGER.worker])
+    mine = [one.waiting.conversation for one in shown[LOCAL.worker]]
+    theirs = [one.waiting.conversation for one in shown[STRANGER.worker]]
+    front = [one.conversation for one in reversed(patient)][:WINDOW]
+    first_now = [one.conversation for one in acute[:WINDOW]]
+    assert mine == [*front, *first_now, *(f"local {n:04}" for n in range(OWN)), "normal 0900"]
+    assert theirs == [*front, *first_now]
+
+
 def test_ten_thousand_waiting_are_ordered_in_no_time() -> None:
     waiting = [
         waits(f"{n:05}", n * 7 % 240, list(LEVEL_OF)[n % 3], wants=HEERLEN) for n in range(10_000)
@@ -252,6 +285,28 @@ def test_a_wait_is_rounded_up(minutes: float, said: int) -> None:
 
 
 @pytest.mark.django_db
+def test_of_a_long_queue_a_place_is_good_for_a_moment_and_a_newcomer_has_one(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.queue.LONG", 1)
+    monkeypatch.setattr("chat.queue._recent", {})
+    first, second = (Conversation.start(visitor=begin_visit(brand), line=line) for _ in range(2))
+    now = timezone.now()
+
+    def places_of(*chats: Conversation, after: float = 0) -> list[int]:
+        found = [place_of(one, now + timedelta(seconds=after)) for one in chats]
+        return [one.place for one in found if one]
+
+    assert places_of(first, second) == [1, 2]
+    Conversation.objects.filter(pk=first.pk).update(status="abandoned", ended_at=now)
+    assert places_of(second) == [2], "a moment old"
+    assert places_of(second, after=2.5) == [1]
+    third = Conversation.start(visitor=begin_visit(brand), line=line, urgency="now")
+    assert places_of(third, after=2.5) == [1], "who is not known yet is looked up"
+    first.refresh_from_db()
+    assert places_of(first) == [], "who does not wait has no place"
+
+
 def test_the_place_in_the_queue_says_whether_the_turn_still_comes(
     line: ServiceLine, brand: Brand, open_hour: ConsultationHour
 ) -> None:

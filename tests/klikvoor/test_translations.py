@@ -440,7 +440,7 @@ def test_sockets_speak_the_language_of_their_owner(
     for code in REFUSALS:
         assert not surroundings(refusal(code, "en"))
         assert refusal(code, "nl") == REFUSALS[code] != refusal(code, "en")
-    desk = Desk(line, timezone.now())
+    desk = Desk(line, timezone.now(), [anna.pk])
     assert desk.frame(anna.pk, "en")["opening"]["text"].startswith("The chat is open until ")
     assert desk.frame(anna.pk, "nl")["opening"]["text"].startswith("De chat is open tot ")
 

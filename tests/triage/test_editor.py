@@ -121,6 +121,19 @@ def test_a_text_is_changed_and_nothing_else(
     assert "De tekst in deze taal ontbreekt." in page, "of the English help"
 
 
+def test_the_whole_has_a_name_and_a_kind_of_contact_that_registrations_begin_with(
+    coordinator: Client, draft: QuestionnaireDraft, at: str
+) -> None:
+    whole = {"deed": "name", "name": "ouders", "contact_kind": "about_child"}
+    coordinator.post(f"{at}draft/", whole)
+    assert now() == small() | {"name": "ouders", "contact_kind": "about_child"}
+    response = coordinator.post(f"{at}draft/", whole | {"contact_kind": "prank"})
+    assert "Selecteer een geldige keuze" in text_of(response)
+    assert now()["contact_kind"] == "about_child"
+    coordinator.post(f"{at}draft/", whole | {"name": "klein", "contact_kind": ""})
+    assert now() == small()
+
+
 def test_saving_what_is_there_changes_nothing(
     coordinator: Client, draft: QuestionnaireDraft, at: str
 ) -> None:

@@ -93,7 +93,8 @@ def test_words_stay_words_in_a_file_that_somebody_typed() -> None:
         (b"\xff\xfe", "UTF-8"),
         (b"a" * (exchange.MAX_BYTES + 1), "te groot"),
         (b"- x\n" * 65_000, "te veel"),
-        (b"", "Regel 1"),
+        (b"", "Regel 1: Hier horen namen"),
+        (b"? " + b"a" * 200_000 + b"\n: x", "Regel 1: " + "a" * 60 + ": Dit kennen we niet"),
     ],
 )
 def test_what_is_no_sound_file_is_refused_with_its_line(content: bytes, told: str) -> None:
@@ -115,6 +116,24 @@ def test_every_fault_is_told_at_once_with_its_line() -> None:
     told = "\n".join(refused.value.told)
     assert f"Regel {weight + 1}: " in told
     assert f"Regel {len(lines)}: colour" in told
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("nl: Wat is er?", r'nl: "Wat \0 is er?"', "text.nl: Er staan tekens in"),
+        ("nl: Wat is er?", r'nl: "Wat \u202e is er?"', "text.nl: Er staan tekens in"),
+        ("name: klein", r'name: "kl\aein"', "name: Er staan tekens in"),
+        ("- brand*", r'- "bra\0nd*"', "phrases.0: Er staan tekens in"),
+        ("nl: Wat is er?", 'nl: Wat is er?\n      fr: "\\0"', "text.fr: Dit kennen we niet"),
+    ],
+)
+def test_what_a_database_cannot_keep_does_not_come_in(old: str, new: str, told: str) -> None:
+    text = exchange.write(small())
+    assert old in text
+    with pytest.raises(exchange.Unreadable) as refused:
+        exchange.read(text.replace(old, new, 1).encode())
+    assert told in "\n".join(refused.value.told)
 
 
 def test_a_text_may_be_missing_in_one_language() -> None:

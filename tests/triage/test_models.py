@@ -95,7 +95,7 @@ def test_the_answers_move_into_the_conversation_and_stay_sealed(
     assert conversation.urgency == Conversation.Urgency.NOW
     summary = json.loads(conversation.intake())
     assert {
-        "nl": "Zei: niet veilig nu",
+        "nl": "Zei: is nu niet veilig",
         "en": "Said: not safe now",
     } in summary["reasons"]
     assert {

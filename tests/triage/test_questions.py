@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from chat.models import Conversation, Visitor
-from chat.reading import intake_of
-from institutions.models import Brand
+from chat.reading import Desk, intake_frame, intake_of
+from institutions.models import Brand, User
 from institutions.places import find, municipalities, postcodes
 from roster.models import ConsultationHour, ServiceLine
 from tests.people import begin_visit, visitor_browser
@@ -164,6 +165,50 @@ def test_several_answers_come_along_in_one_line(parent: Client) -> None:
     )
 
 
+def test_a_contact_of_parents_is_about_a_child_until_a_worker_says_otherwise(
+    parent: Client,
+) -> None:
+    go(parent, "skip_all")
+    conversation = Conversation.objects.get()
+    assert conversation.contact_kind == "", "nothing is registered yet"
+    assert intake_frame(conversation, "nl")["contact_kind"] == "about_child"
+
+
+def test_sensitive_words_are_read_by_who_has_the_conversation_and_not_in_the_queue(
+    newcomer: Client, open_hour: ConsultationHour, line: ServiceLine, anna: User
+) -> None:
+    ask(newcomer)
+    for step in range(3):
+        act(newcomer, "skip", step=step)
+    act(newcomer, "answer", step=3, words="ik wil dood")
+    go(newcomer, "skip_all")
+    waiting = Conversation.objects.get()
+    (card,) = Desk(line, timezone.now(), [anna.pk]).frame(anna.pk, "nl")["queue"]
+    assert card["reasons"] == ["Eerste woorden noemen dood willen of zelfmoord"]
+    assert intake_frame(waiting, "nl")["reasons"] == [
+        "Eerste woorden noemen dood willen of zelfmoord: “wil dood”"
+    ]
+
+
+def test_words_that_are_not_sensitive_stand_in_the_queue(
+    brand: Brand,
+    newcomer: Client,
+    open_hour: ConsultationHour,
+    line: ServiceLine,
+    anna: User,
+) -> None:
+    data = copy.deepcopy(default_data())
+    del data["steps"][3]["questions"][0]["is_sensitive"]
+    Questionnaire.publish(brand, data)
+    ask(newcomer)
+    for step in range(3):
+        act(newcomer, "skip", step=step)
+    act(newcomer, "answer", step=3, words="i want to die")
+    go(newcomer, "skip_all")
+    (card,) = Desk(line, timezone.now(), [anna.pk]).frame(anna.pk, "en")["queue"]
+    assert card["reasons"] == ["First words mention wanting to die or suicide: “want to die”"]
+
+
 def test_several_answers_stay_on_the_way_back(parent: Client) -> None:
     act(parent, "answer", step=0, topic=["school", "harm"])
     go(parent, "back", step=1)
@@ -261,7 +306,7 @@ def test_in_danger_the_numbers_stay_in_reach_to_the_end(
         go(newcomer, "skip", step=one)
     response = newcomer.get("/")
     assert "Nu in gevaar? Bel meteen:" in text_of(response)
-    assert "Soms hebben meer mensen haast" in text_of(response)
+    assert "Soms zijn dat er meer tegelijk" in text_of(response)
     assert "Je bent als eerste aan de beurt" in text_of(response)
     for number in ("112", "113", "08002000", "08000432"):
         assert f'href="tel:{number}"' in response.content.decode()
@@ -277,13 +322,15 @@ def test_in_danger_the_numbers_stay_in_reach_in_the_chat(
     intake.answer(1, {"safe": "no"})
     conversation = intake.start_conversation(line)
     conversation.claim(rights_of(anna))
-    assert "Nu in gevaar? Bel meteen:" in text_of(visitor_browser(visitor).get("/"))
+    page = visitor_browser(visitor).get("/").content.decode()
+    assert " hidden" not in page.split('id="danger"')[1].split(">")[0]
 
 
 def test_without_danger_the_talk_says_nothing_of_it(
     active_conversation: Conversation, visitor: Visitor
 ) -> None:
-    assert "Nu in gevaar? Bel meteen:" not in text_of(visitor_browser(visitor).get("/"))
+    page = visitor_browser(visitor).get("/").content.decode()
+    assert page.split('id="danger"')[1].split(">")[0].endswith(" hidden")
 
 
 # --- Decisions ----------------------------------------------------------------------------------

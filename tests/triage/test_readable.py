@@ -31,6 +31,22 @@ def test_another_text_is_told_before_and_after() -> None:
     assert changes == [("Tekst (nl)", "Ben je veilig?", "Is het veilig?")]
 
 
+def test_of_a_word_list_only_the_words_that_differ_are_told() -> None:
+    data = small()
+    data["words"][0]["phrases"] = ["in vlammen", "brand*"]
+    ((_sort, _title, changes),) = told(small(), data)
+    assert changes == [("Woorden", "", "in vlammen")]
+    ((_sort, _title, changes),) = told(data, small())
+    assert changes == [("Woorden", "in vlammen", "")]
+
+
+def test_another_kind_of_contact_is_told() -> None:
+    data = small() | {"contact_kind": "about_child"}
+    ((_sort, title, changes),) = told(small(), data)
+    assert title == "De vragenlijst"
+    assert changes == [("Soort contact", "", "over een ander kind of jongere")]
+
+
 def test_another_weight_is_told_with_its_answer() -> None:
     data = small()
     data["steps"][0]["questions"][0]["options"][1]["weight"] = 1

@@ -50,18 +50,18 @@ def reasons(assessment: rules.Assessment, language: str = "nl") -> list[str]:
 
 
 def test_a_weaker_reason_that_a_stronger_one_contains_is_not_said_as_well() -> None:
-    assert reasons(assess(safe="no")) == ["Zei: niet veilig nu"]
+    assert reasons(assess(safe="no")) == ["Zei: is nu niet veilig"]
     assert reasons(assess(safe="no", heavy="5")) == [
-        "Zei: niet veilig nu",
-        "Zei: houd het bijna niet vol",
+        "Zei: is nu niet veilig",
+        "Zei: houdt het bijna niet vol",
     ]
 
 
 def test_reasons_are_sentences_with_the_heaviest_first_and_each_once() -> None:
     assessment = assess(topic="violence", safe="no", heavy="5", words="hij slaat me, hij schopt me")
     assert reasons(assessment) == [
-        "Zei: niet veilig nu",
-        "Gaat over geweld of weg van huis, en zei: houd het bijna niet vol",
+        "Zei: is nu niet veilig",
+        "Gaat over geweld of over weg zijn van huis, en zei: houdt het bijna niet vol",
         "Eerste woorden noemen geweld, misbruik of bedreiging",
     ]
     assert reasons(assess(safe="no"), "en")[0] == "Said: not safe now"
@@ -239,6 +239,8 @@ BROKEN: list[tuple[list[Any], Any, str]] = [
         "moon",
         "steps.0.questions.0.options.0.topic",
     ),
+    (["contact_kind"], "prank", "contact_kind"),
+    (["contact_kind"], ["about_child"], "contact_kind"),
     (["rules", 0, "at_least"], {"safe": 3}, "rules.0.at_least.safe"),
     (["rules", 0, "at_least"], {"weather": 1}, "rules.0.at_least.weather"),
     (["rules", 0, "at_least"], {}, "rules.0"),

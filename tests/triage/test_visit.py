@@ -104,6 +104,53 @@ def test_reload_keeps_step_and_answers(newcomer: Client, open_hour: Consultation
     assert 'value="peers" checked' in newcomer.get("/").content.decode()
 
 
+def test_what_is_filled_in_so_far_outlives_a_reload_and_is_no_answer_yet(
+    newcomer: Client, open_hour: ConsultationHour
+) -> None:
+    ask(newcomer)
+    assert act(newcomer, "keep", step=0, topic="peers").status_code == 204
+    assert 'value="peers" checked' in newcomer.get("/").content.decode()
+    go(newcomer, "skip", step=0)
+    go(newcomer, "back", step=1)
+    assert "checked" not in newcomer.get("/").content.decode(), "skipping forgets it"
+    for step in range(3):
+        go(newcomer, "skip", step=step)
+    act(newcomer, "keep", step=3, words="er is ruzie")
+    assert "er is ruzie" in text_of(newcomer.get("/"))
+    act(newcomer, "keep", step=3, words="x" * 501)
+    assert "er is ruzie" in text_of(newcomer.get("/")), "what cannot be kept changes nothing"
+    act(newcomer, "keep", step=3, words="")
+    assert "er is ruzie" not in text_of(newcomer.get("/"))
+
+
+def test_what_was_on_its_way_too_long_is_not_kept(
+    newcomer: Client, open_hour: ConsultationHour
+) -> None:
+    ask(newcomer)
+    go(newcomer, "answer", step=0, topic="family")
+    with nothing_changes():
+        assert act(newcomer, "keep", step=0, topic="peers").status_code == 204
+        assert act(newcomer, "keep", step=99).status_code == 409
+        assert act(newcomer, "keep", step="x").status_code == 400
+    go(newcomer, "skip_all")
+    assert Conversation.objects.get().topic == "family"
+    assert act(newcomer, "keep", step=1, safe="no").status_code == 409
+
+
+def test_words_that_are_kept_show_the_help_lines_and_wait_for_the_button(
+    newcomer: Client, open_hour: ConsultationHour
+) -> None:
+    ask(newcomer)
+    for step in range(3):
+        go(newcomer, "skip", step=step)
+    act(newcomer, "keep", step=3, words="ik wil dood")
+    page = text_of(newcomer.get("/"))
+    assert "Goed dat je het zegt." in page
+    assert "Wil je alvast iets schrijven?" in page
+    go(newcomer, "skip", step=3)
+    assert "Goed dat je het zegt." not in text_of(newcomer.get("/"))
+
+
 def test_one_question_or_all_can_be_skipped(newcomer: Client, open_hour: ConsultationHour) -> None:
     ask(newcomer)
     assert "Ben je nu veilig?" in go(newcomer, "skip", step=0)

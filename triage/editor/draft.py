@@ -34,13 +34,12 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
     found = needs_draft(request, brand)
     if isinstance(found, HttpResponse):
         return found
-    form = NameForm(initial={"name": found.data.get("name", "")})
+    form = NameForm(initial={name: found.data.get(name, "") for name in ("name", "contact_kind")})
     if request.method == "POST":
         if request.POST.get("deed") == "name":
             form = NameForm(request.POST)
             if form.is_valid():
-                name = form.cleaned_data["name"]
-                found.change(staff_on(request), lambda data: data | {"name": name})
+                found.change(staff_on(request), form.put)
                 messages.success(request, _("Bewaard."))
                 return to("questions_draft", brand)
         else:

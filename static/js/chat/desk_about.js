@@ -56,7 +56,7 @@ export function fillRegistration(prefix, registration) {
 function facts(intake) {
   if (!intake) return [];
   const { topic, age, region, wishes, danger } = intake;
-  return [topic, age, region, ...wishes, danger ? say("saw_help_lines") : ""].filter(Boolean);
+  return [topic, age && say("age", { age }), region, ...wishes, danger ? say("saw_help_lines") : ""].filter(Boolean);
 }
 
 export class About {

@@ -171,7 +171,11 @@ export class Alerts {
     let text = title;
     if (waiting.some((item) => item.urgency === "now")) text = say("title_urgent", { title });
     else if (unread) text = say("title_message", { n: unread, title });
-    else if (waiting.length) text = say("title_waiting", { n: waiting.length, title });
+    else if (waiting.length) {
+      const { now, soon, normal } = this.#state.unseen;
+      const n = waiting.length + now + (isAvailable ? soon + normal : 0);
+      text = say("title_waiting", { n, title });
+    }
     if (document.title !== text) document.title = text;
   }
 }

@@ -75,13 +75,17 @@ export class Lists {
       fill: (card, item) => this.#fillCard(card, item),
     });
     if (!keptFocus) byId("queue-title").focus();
-    show(byId("queue-empty"), queue.length === 0);
-    show(byId("queue-paused"), queue.length > 0 && !this.#state.isAvailable);
-    const isNow = queue.some((item) => item.urgency === "now");
+    const { waiting, unseen } = this.#state;
+    const more = Math.max(0, waiting - queue.length);
+    show(byId("queue-more"), more > 0);
+    put(byId("queue-more"), more ? say("queue_more", { n: more, ...unseen }) : "");
+    show(byId("queue-empty"), waiting === 0);
+    show(byId("queue-paused"), waiting > 0 && !this.#state.isAvailable);
+    const isNow = desk.waiting.now > 0;
     for (const id of ["queue-count", "tab-queue"]) {
       const count = byId(id);
-      put(count, String(queue.length));
-      show(count, queue.length > 0);
+      put(count, String(waiting));
+      show(count, waiting > 0);
       count.classList.toggle("is-now", isNow);
     }
     this.#isFirst = false;
@@ -150,7 +154,7 @@ export class Lists {
       say("place", { n: item.place }),
       minutes ? say("waits", { n: minutes }) : say("waits_now"),
       item.topic,
-      item.age,
+      item.age && say("age", item),
       item.region,
       ...item.wishes,
       item.danger ? say("saw_help_lines") : "",

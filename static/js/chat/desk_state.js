@@ -11,6 +11,8 @@
 import { say } from "./desk_dom.js";
 
 const TYPING_LASTS = 6000;
+/** Between the moment that somebody is written down as waiting and the one that we can read it. */
+const COMMIT_TAKES = 5000;
 
 /** What is told about a chat that left this desk, by the reason in its last change of status. */
 const GOODBYES = { handed_over: "gone_handed_over", worker_lost: "gone_lost" };
@@ -78,6 +80,19 @@ export class State extends EventTarget {
     return [...this.chats.values()].reduce((sum, chat) => sum + chat.unread, 0);
   }
 
+  /** How many wait, also those of whom no card is shown. */
+  get waiting() {
+    return Object.values(this.desk?.waiting ?? {}).reduce((sum, n) => sum + n, 0);
+  }
+
+  /** The same for those without a card, by urgency. */
+  get unseen() {
+    const { waiting = {}, queue = [] } = this.desk ?? {};
+    const unseen = { ...waiting };
+    for (const { urgency } of queue) unseen[urgency] -= 1;
+    return unseen;
+  }
+
   /** How many seconds a waiting chat is still first for somebody; 0 when it is not (any more). */
   firstFor({ first }) {
     if (!first) return 0;
@@ -129,6 +144,8 @@ export class State extends EventTarget {
   }
 
   #applyDesk(frame) {
+    const before = this.desk;
+    const wasWhole = before && this.waiting === before.queue.length;
     this.desk = frame;
     this.deskAt = performance.now();
     const mine = new Map();
@@ -145,7 +162,9 @@ export class State extends EventTarget {
     this.#queued = new Map(frame.queue.map((item) => [item.conversation, item.urgency]));
     for (const item of known ? frame.queue : []) {
       const was = known.get(item.conversation);
-      if (!was) this.#tell("arrived", { item });
+      // Of a long queue not all was shown: somebody may have moved up, or be raised, out of that.
+      const isNew = wasWhole || Date.parse(item.since) > Date.parse(before.at) - COMMIT_TAKES;
+      if (!was && isNew) this.#tell("arrived", { item });
       else if (was !== "now" && item.urgency === "now") this.#tell("raised", { item });
     }
   }
@@ -196,12 +215,15 @@ export class State extends EventTarget {
         chat.top = Math.max(chat.top, frame.top);
         break;
       case "intake":
-        chat.intake = frame;
-        // What the young person chose; the worker may choose otherwise.
-        if (!chat.registration.topic) {
-          chat.registration.topic = frame.topic_code;
-          chat.registration.topic_detail = frame.topic_detail;
+        // What is known beforehand, once; the worker may choose otherwise.
+        if (!chat.intake) {
+          chat.registration.contact_kind ||= frame.contact_kind;
+          if (!chat.registration.topic) {
+            chat.registration.topic = frame.topic_code;
+            chat.registration.topic_detail = frame.topic_detail;
+          }
         }
+        chat.intake = frame;
         break;
       case "checklists":
         chat.ticks = frame.ticks;

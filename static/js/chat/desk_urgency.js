@@ -11,7 +11,9 @@ export class UrgencyDialog extends VerbDialog {
    * @param {import("./desk_state.js").State} state
    */
   constructor(run, state) {
-    super("urgency-dialog", (frame) => run(frame, () => this.#urgency() === frame.urgency));
+    // Who is calmer now may be too far back to be shown: then the card goes, and that is the answer.
+    const isDone = (frame) => (this.#urgency() ?? frame.urgency) === frame.urgency;
+    super("urgency-dialog", (frame) => run(frame, () => isDone(frame)));
     this.#state = state;
     // Claimed by somebody else, or left: there is nothing to change any more.
     state.addEventListener("desk", () => this.dialog.open && !this.#urgency() && this.dialog.close());

@@ -118,6 +118,9 @@ function hear(frame) {
     case "queue.place":
       place(frame);
       break;
+    case "danger":
+      danger();
+      break;
     case "typing":
       typing(frame.on);
       break;
@@ -144,6 +147,7 @@ function greeted(frame) {
   const changed = frame.status !== status || (frame.worker && worker && frame.worker !== worker);
   worker = frame.worker || worker;
   if (changed) happened(frame.status, "", frame.closing_reason);
+  if (frame.danger) danger();
   if (frame.place) place(frame.place);
   if (frame.seen) transcript.seen(frame.seen);
   render(frame.status);
@@ -233,6 +237,14 @@ function place(at) {
   }
   if (part("no-fit").hidden && !at.fits) announce(part("no-fit").firstElementChild.textContent);
   show(part("no-fit"), !at.fits);
+}
+
+/** What was written points to danger: the help lines come, and stay. */
+function danger() {
+  if (!part("danger").hidden) return;
+  show(part("danger"), true);
+  show(part("danger-place"), true);
+  announce(part("danger").textContent.replace(/\s+/g, " ").trim());
 }
 
 function typing(on) {

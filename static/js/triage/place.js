@@ -167,6 +167,8 @@ class PlaceField {
     this.seen.after(chosen);
     this.#close();
     this.status.textContent = this.input.value;
+    // A script that sets a value tells nobody: triage/keep.js wants to know.
+    this.input.dispatchEvent(new Event("change", { bubbles: true }));
   }
 
   #close() {

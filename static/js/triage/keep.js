@@ -1,0 +1,51 @@
+// What is filled in is kept while somebody fills it in, so that a reload loses nothing. On the server
+// and sealed, as an answer is; the browser keeps nothing. Skipping the question forgets it. What is typed
+// to look for a place is not sent, only the place that was chosen.
+
+const REST = 600;
+
+const form = document.getElementById("answer");
+let timer = 0;
+// One after the other: an older state must not come after a newer one.
+let sending = Promise.resolve();
+let kept = filledIn();
+
+function filledIn() {
+  const data = new FormData(form);
+  for (const field of form.querySelectorAll("[role=combobox]")) {
+    if (!field.closest(".place").querySelector("[data-chosen]")) data.delete(field.name);
+  }
+  return new URLSearchParams(data).toString();
+}
+
+function keep() {
+  clearTimeout(timer);
+  timer = 0;
+  const state = filledIn();
+  // Whoever is on the way out (exit.js) leaves nothing more here.
+  if (state === kept || document.documentElement.classList.contains("is-leaving")) return;
+  kept = state;
+  const body = new URLSearchParams(state);
+  body.set("action", "keep");
+  sending = sending
+    .then(() => fetch(form.getAttribute("action"), { method: "POST", body, keepalive: true }))
+    .catch(() => {}); // the answer itself still goes along with the form
+}
+
+function soon() {
+  clearTimeout(timer);
+  timer = setTimeout(keep, REST);
+}
+
+form.addEventListener("input", soon);
+form.addEventListener("change", keep);
+document.addEventListener("visibilitychange", () => timer && keep());
+// The form itself brings everything along; any other way on, such as another language, does not.
+addEventListener(
+  "submit",
+  (event) => {
+    if (event.target !== form && event.target.id !== "exit") keep();
+    clearTimeout(timer);
+  },
+  { capture: true },
+);
