@@ -56,7 +56,7 @@ async def test_a_letter_from_the_closed_page_and_back_with_the_code(
 
     async with page.expect_download() as saving:
         await page.get_by_role("button", name="Bewaar als plaatje").click()
-    assert (await saving.value).suggested_filename == "notitie.svg"
+    assert (await saving.value).suggested_filename == "notitie.png"
 
     # Another browser, scripts off, one word typed wrong.
     other = await open_page(PHONE, java_script_enabled=False)
