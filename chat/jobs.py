@@ -13,6 +13,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 
 from chat import queue
 from chat.events import DeskChanged, publish
+from chat.letters import QUIET, QUIET_NOTICE
 from chat.models import (
     VISITOR_LOST,
     WORKER_LOST,
@@ -38,9 +39,6 @@ GRACE = timedelta(minutes=30)
 VISIT_LIFE = timedelta(hours=24)
 # Who never got an institution (left the queue) falls under the shortest promise that we make.
 DEFAULT_RETENTION = timedelta(days=30)
-# A letter in which it is the young person's turn for this long: she is told, and then it closes.
-QUIET = timedelta(days=23)
-QUIET_NOTICE = timedelta(days=7)
 BATCH = 1000
 
 
@@ -107,7 +105,8 @@ def close_quiet_letters(now: datetime) -> int:
     hers.filter(quiet_told_at=None).update(quiet_told_at=now)
     return _each(
         hers.filter(quiet_told_at__lt=now - QUIET_NOTICE),
-        lambda letter: letter.end_letter(by="system", reason="quiet"),
+        # What somebody writes at this very moment keeps it open.
+        lambda letter: letter.end_letter(by="system", reason="quiet", seen=letter.last_seq),
     )
 
 

@@ -111,5 +111,6 @@ REASONS = [
 
 class CloseForm(RegisterForm):
     reason = forms.ChoiceField(choices=REASONS)
+    seen = forms.IntegerField(min_value=0)
 
-    field_order = ("reason", "contact_kind", "topic", "topic_detail", "risk")
+    field_order = ("reason", "contact_kind", "topic", "topic_detail", "risk", "seen")

@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
 from django.urls import reverse
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from chat.letters import owner_for
-from chat.models import Conversation, LetterWarning, Refused
+from chat.letters import due_at, owner_for
+from chat.models import Conversation, LetterWarning, Message, Refused
 from institutions.models import Membership, StaffMail, User
 from roster.models.acting import coordinators_of, platform_coordinators
 from roster.workdays import half_of
@@ -59,6 +59,34 @@ def give_owners(now: datetime) -> int:
                 letter.tell_inbox()
                 given += 1
     return given
+
+
+def promise_again(now: datetime) -> int:
+    """Promise an answer where she wrote last and none was promised; return how many.
+
+    Her words are committed before the promise is. Whoever stops in between leaves a letter that
+    looks answered, and this finds it.
+    """
+    hers = Message.objects.filter(conversation=OuterRef("pk")).order_by("-seq")
+    silent = (
+        Conversation.objects.letters()
+        .live()
+        .filter(due_at=None)
+        .annotate(author=Subquery(hers.values("author")[:1]))
+        .filter(author=Message.Author.VISITOR)
+    )
+    promised = 0
+    for letter in silent.select_related("line"):
+        same = silent.filter(pk=letter.pk, last_seq=letter.last_seq)
+        with transaction.atomic():
+            if same.update(
+                due_at=due_at(letter, letter.messages.latest("seq").at),
+                overdue_told_at=None,
+                quiet_told_at=None,
+            ):
+                letter.tell_inbox()
+                promised += 1
+    return promised
 
 
 def watch_promises(now: datetime) -> int:

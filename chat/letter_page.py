@@ -6,7 +6,7 @@ is there. Whoever opens one leaves an audit row; the verbs say who may do what.
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django import forms
@@ -32,6 +32,7 @@ from chat.letter_forms import (
     TransferForm,
     VerdictForm,
 )
+from chat.letters import closes_at
 from chat.models import (
     Conversation,
     ConversationKey,
@@ -53,8 +54,6 @@ from roster.workdays import half_of
 
 Row = TypeVar("Row", bound=Model)
 
-# Opening a letter again within this time is the same reading.
-SAME_READING = timedelta(minutes=15)
 MESSAGES = 500
 HOURS = 12
 
@@ -129,21 +128,9 @@ def letter(request: HttpRequest, pk: str) -> HttpResponse:
     """Everything about one letter, and what this worker may do with it."""
     staff = staff_on(request)
     found = find(staff, pk)
-    _note_reading(found, staff, AuditEvent.Verb.READ, "")
+    found.note_reading(staff, AuditEvent.Verb.READ)
     found.read_letter(staff)
     return _show(request, found)
-
-
-def _note_reading(found: Conversation, staff: Staff, verb: str, detail: str) -> None:
-    recently = AuditEvent.objects.filter(
-        actor=staff.user,
-        verb=verb,
-        detail=detail,
-        conversation=found.pk,
-        at__gt=timezone.now() - SAME_READING,
-    )
-    if not recently.exists():
-        found.audit(verb, staff, detail)
 
 
 def _show(
@@ -157,7 +144,7 @@ def _show(
     to_read = SecondReading.objects.open().asked_of(staff).filter(conversation=found).first()
     draft = draft_of(found) if holds or to_read else None
     if to_read and draft:
-        _note_reading(found, staff, AuditEvent.Verb.LETTER, "draft_read")
+        found.note_reading(staff, AuditEvent.Verb.LETTER, "draft_read")
     transfers = list(found.transfers.select_related("to_institution"))
     handed_at = max(
         (one.ended_at for one in transfers if one.outcome == "yes" and one.ended_at), default=None
@@ -193,6 +180,7 @@ def _show(
         "open_reading": found.second_readings.open().first(),
         "typed": typed,
         "is_overdue": bool(found.due_at and found.due_at <= now),
+        "closes_at": closes_at(found),
         "half_at": half_of(found.due_at, found.line.zone) if found.due_at else None,
         "transfers": transfers,
         "open_transfer": next((one for one in transfers if one.ended_at is None), None),

@@ -1,6 +1,6 @@
 """Letters: whose they are, until when an answer is promised, and writing on in one."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Count
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 PRESET = ("topic", "topic_detail", "region", "age_band", "wishes", "danger")
 # A letter may be longer than a line of a chat.
 MAX_LETTER = 10_000
+# A letter in which it is the young person's turn for this long: she is told, and then it closes.
+QUIET = timedelta(days=23)
+QUIET_NOTICE = timedelta(days=7)
 
 
 def owner_for(conversation: "Conversation") -> Institution | None:
@@ -49,6 +52,13 @@ def _least_busy(near: list[Institution], on_duty: Institution | None) -> Institu
 def due_at(letter: "Conversation", now: datetime) -> datetime:
     """Return until when an answer is promised: the end of the second working day after today."""
     return promised(now, letter.line.zone)
+
+
+def closes_at(letter: "Conversation") -> datetime | None:
+    """Return when this letter closes because nothing was heard; None while that was not announced."""
+    if letter.quiet_told_at is None or letter.status not in letter.LIVE:
+        return None
+    return letter.quiet_told_at + QUIET_NOTICE
 
 
 def carried_over(conversation: "Conversation") -> dict[str, Any]:

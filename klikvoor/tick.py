@@ -82,6 +82,7 @@ def jobs() -> list[Job]:
         Job(chat_jobs.end_waiting_after_hours, 60, judges=True),
         Job(letter_jobs.return_lost_letters, 60),
         Job(letter_jobs.give_owners, 60),
+        Job(letter_jobs.promise_again, 60),
         Job(letter_jobs.watch_promises, 60),
         Job(forget_old_intakes, 600, judges=True),
         Job(chat_jobs.forget_old_visits, 600, judges=True),

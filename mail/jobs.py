@@ -19,9 +19,10 @@ BATCH = 500
 
 
 def tell_visitors(now: datetime) -> int:
-    """Put mails in the outbox about answers and invitations that are not told yet; return how many.
+    """Put mails in the outbox about what is not told yet; return how many.
 
-    The committed message is the work-list, so nothing has to be done when an answer is stored.
+    The committed answer, invitation, question or silence is the work-list, so nothing has to be done
+    when one is stored.
     """
     letters = VisitorMail.untold().select_related("key").order_by("pk")[:BATCH]
     told = 0

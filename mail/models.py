@@ -100,6 +100,7 @@ class VisitorMail(OutgoingMail):
         ANSWER = "answer"
         INVITATION = "invitation"
         QUESTION = "question"
+        QUIET = "quiet"
 
     goes_with_words = True
     to_whom = "a young person"
@@ -108,7 +109,8 @@ class VisitorMail(OutgoingMail):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     after = models.PositiveIntegerField(default=0, help_text="Tells of answers after this number,")
     seq = models.PositiveBigIntegerField(
-        help_text="… up to this one. Or the number of the invitation, or of the question."
+        help_text="… up to this one. Or the number of the invitation, of the question, or of the last "
+        "message before a long silence."
     )
     # Fixed before the first attempt, so that a mail program shows a doubled mail once.
     message_id = models.CharField(max_length=200, unique=True, default=new_message_id)
@@ -155,6 +157,12 @@ class VisitorMail(OutgoingMail):
             )
             for model, kind in ((Invitation, cls.Kind.INVITATION), (Transfer, cls.Kind.QUESTION))
         )
+        # A silence is told of by the message after which it came: another message, another silence.
+        silence = Q(status__in=Conversation.LIVE, quiet_told_at__isnull=False) & ~Exists(
+            cls.objects.filter(
+                kind=cls.Kind.QUIET, conversation=OuterRef("pk"), seq=OuterRef("last_seq")
+            )
+        )
         known = Greatest(Coalesce("correspondence__told_seq", 0), F("visitor_seq"))
         answers = Message.objects.filter(
             conversation=OuterRef("pk"), author=Message.Author.WORKER, seq__gt=OuterRef("known")
@@ -163,7 +171,9 @@ class VisitorMail(OutgoingMail):
             Conversation.objects.letters()
             .filter(sealed_address__isnull=False, address_failed_at__isnull=True, key__isnull=False)
             .annotate(known=known)
-            .filter(Q(last_seq__gt=F("known")) & Exists(answers) | invitations | questions)
+            .filter(
+                Q(last_seq__gt=F("known")) & Exists(answers) | invitations | questions | silence
+            )
         )
 
     @classmethod
@@ -192,6 +202,14 @@ class VisitorMail(OutgoingMail):
                         kind=kind, seq=pk, defaults={"due_at": now}
                     )
                     put += is_new
+            # Read anew, because somebody may have written this very moment.
+            if silent := Conversation.objects.filter(
+                pk=letter.pk, status__in=Conversation.LIVE, quiet_told_at__isnull=False
+            ).first():
+                _mail, is_new = letter.mails.get_or_create(
+                    kind=cls.Kind.QUIET, seq=silent.last_seq, defaults={"due_at": now}
+                )
+                put += is_new
         return put
 
     def drop(self, now: datetime) -> None:
@@ -247,6 +265,25 @@ class IncomingMail(models.Model):
     def original(self) -> str:
         """The mail as it came, each byte one character. Raises ConversationKey.DoesNotExist."""
         return self._unseal("mail-original", self.sealed_original)
+
+    @classmethod
+    def behind(cls, letter: Conversation, seq: int) -> "IncomingMail | None":
+        """Return the mail from which a message of a letter came; None when it came by the page.
+
+        It may have been sent to another letter of hers, that was closed.
+        """
+        message = letter.messages.filter(seq=seq, client_id__startswith="mail-").first()
+        if message is None:
+            return None
+        same = Q(conversation=letter)
+        if letter.visitor_id is not None:
+            same |= Q(conversation__visitor=letter.visitor_id)
+        _mail, id_hash, _piece = message.client_id.split("-")
+        found = cls.objects.filter(same, id_hash__startswith=id_hash)
+        return found.select_related("conversation__key").first()
+
+    def words_held(self) -> list[str]:
+        return [f"mail: {original}"] if (original := self.original()) else []
 
     def message_id(self) -> str:
         return self._unseal("mail-id", self.sealed_message_id)

@@ -39,6 +39,10 @@ CHARSET = re.compile(
     r"|gb(k|2312|18030)|big5|euc[-_](jp|kr)|shift[-_]jis)$",
     re.IGNORECASE,
 )
+CONTENT_HEADERS = re.compile(
+    rb"^(Content-[^:\r\n]*|MIME-Version):[^\n]*\n([ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE
+)
+PLAIN = b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit"
 MESSAGE_ID = re.compile(r"<[^<>\s]{1,900}>")
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}")
 # Where a mail says to whom it came, the surest first. Without an envelope there is nothing else.
@@ -103,12 +107,18 @@ def read(raw: bytes) -> Mail:
 
 def original(raw: bytes, mail: Mail) -> str:
     """Return the mail to keep, each byte one character: as it came when it is small and brought no
-    file, else its headers and its text."""
+    file, else its headers and its text. `whole_text` reads both."""
     if len(raw) <= KEPT_ORIGINAL and not mail.files:
         return raw.decode("latin-1")
-    head = _head_bytes(raw)[: KEPT_ORIGINAL // 2]
+    # What its headers say of the parts is no longer true.
+    head = CONTENT_HEADERS.sub(b"", _head_bytes(raw) + b"\r\n")[: KEPT_ORIGINAL // 2].rstrip()
     text = mail.whole.encode()[: KEPT_ORIGINAL // 2]
-    return (head.rstrip() + b"\r\n\r\n" + text).decode("latin-1")
+    return (head + PLAIN + b"\r\n\r\n" + text).decode("latin-1")
+
+
+def whole_text(kept: str) -> str:
+    """Return all that can be read of a mail that was kept: quotes, signatures and all."""
+    return _tidy(read(kept.encode("latin-1")).whole)
 
 
 # --- The head -----------------------------------------------------------------------------------

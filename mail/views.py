@@ -1,4 +1,4 @@
-"""Stopping mail, for young people; and the mail that could not be delivered, for coordinators."""
+"""Stopping mail, for young people; what came by mail, for workers; what could not go, for coordinators."""
 
 from typing import Any
 
@@ -11,10 +11,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from institutions.access import Staff, coordinator_required
+from chat.models import Conversation, ConversationKey
+from chat.reading import label
+from institutions.access import Staff, coordinator_required, worker_required
 from institutions.models import AuditEvent, Brand, StaffMail
 from mail.addresses import STOP, unsign
-from mail.models import Correspondence, VisitorMail
+from mail.models import Correspondence, IncomingMail, VisitorMail
+from mail.parsing import subject_of, whole_text
 
 SHOWN = 200
 
@@ -36,6 +39,37 @@ def stop_mail(request: HttpRequest, token: str) -> HttpResponse:
     with translation.override(letter.language if letter else translation.get_language()):
         page = "mail/stop.html" if letter else "mail/stopped.html"
         return render(request, page, {"brand": brand})
+
+
+# --- Workers ------------------------------------------------------------------------------------
+
+
+@never_cache
+@require_safe
+@worker_required
+def letter_mail(request: HttpRequest, pk: str, seq: int) -> HttpResponse:
+    """The whole mail behind a message, as plain text: also what was left out of the letter.
+
+    Not who it says it is from: that proves nothing, and may be an address that she did not give us.
+    """
+    staff: Staff = request.staff  # type: ignore[attr-defined]
+    found = Conversation.objects.visible_to(staff).letters().filter(pk=pk).first()
+    mail = IncomingMail.behind(found, seq) if found else None
+    if found is None or mail is None:
+        raise Http404
+    found.note_reading(staff, AuditEvent.Verb.LETTER, "mail_read")
+    try:
+        kept = mail.original()
+    except ConversationKey.DoesNotExist:  # erased a moment ago
+        raise Http404 from None
+    context = {
+        "found": found,
+        "label": label(found.pk),
+        "mail": mail,
+        "subject": subject_of(kept.encode("latin-1")),
+        "text": whole_text(kept),
+    }
+    return render(request, "mail/letter_mail.html", context)
 
 
 # --- Coordinators -------------------------------------------------------------------------------

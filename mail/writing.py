@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from chat.letters import closes_at
 from chat.models import Conversation, ConversationKey, Message
 from institutions.models import Brand
 from mail.addresses import STOP, reply_address, sender_address, sign
@@ -72,7 +73,12 @@ def _text(mail: VisitorMail, letter: Conversation) -> str | None:
         "stop_link": stop_link(letter.correspondence, letter.brand),
     }
     if mail.kind != VisitorMail.Kind.ANSWER:
-        return _render("notice", context) if _is_open(mail, letter) else None
+        if not _is_open(mail, letter):
+            return None
+        is_quiet = mail.kind == VisitorMail.Kind.QUIET
+        if is_quiet and letter.answer_by == Conversation.AnswerBy.MAIL:
+            return _render("quiet", context | {"day": closes_at(letter)})
+        return _render("notice", context)
     if letter.visitor_seq >= mail.seq:
         return None
     answers = _answers(mail, letter)
@@ -85,7 +91,9 @@ def _text(mail: VisitorMail, letter: Conversation) -> str | None:
 
 
 def _is_open(mail: VisitorMail, letter: Conversation) -> bool:
-    """Whether an invitation still stands, or a question was not answered yet."""
+    """Whether an invitation still stands, a question was not answered yet, a silence still lasts."""
+    if mail.kind == VisitorMail.Kind.QUIET:
+        return letter.last_seq == mail.seq and closes_at(letter) is not None
     if mail.kind == VisitorMail.Kind.INVITATION:
         invitation = letter.invitations.select_related("hour").filter(pk=mail.seq).first()
         return invitation is not None and invitation.holds(timezone.now())

@@ -12,6 +12,7 @@ from chat.letters import carried_over, unread_words, write_on
 from chat.models import Conversation, Refused, ReturnCode, Visitor
 from chat.visits import drop_visit_cookie, set_visit_cookie, token_of
 from triage import letter_page
+from triage.code_picture import code_picture as picture_of
 from triage.forms import PostForm
 from triage.letter_forms import AnswerForm, LetterForm
 from triage.letter_words import weigh
@@ -214,8 +215,8 @@ def code_picture(here: Visit) -> HttpResponse:
     """Save the code as a picture, under a name that says nothing."""
     _letter(here)
     words = ReturnCode.of(here.needs_visitor(), token_of(here.request))
-    response = HttpResponse(letter_page.code_picture(words), content_type="image/svg+xml")
-    response["Content-Disposition"] = 'attachment; filename="notitie.svg"'
+    response = HttpResponse(picture_of(words), content_type="image/png")
+    response["Content-Disposition"] = 'attachment; filename="notitie.png"'
     response["Cache-Control"] = "no-store"
     return response
 

@@ -5,7 +5,6 @@ They show and change nothing; `letter_actions.py` does. Without JavaScript all o
 
 import uuid
 from datetime import datetime
-from html import escape
 from typing import Any
 
 from django.http import HttpResponse
@@ -13,12 +12,13 @@ from django.utils.translation import gettext as _
 
 from chat import pressure
 from chat.held import held_of
-from chat.letters import MAX_LETTER, unread_words
+from chat.letters import MAX_LETTER, closes_at, unread_words
 from chat.models import Conversation, ReturnCode
 from chat.reading import read_messages
 from chat.texts import REFUSALS
 from chat.visits import token_of
 from chat.writer import Mark, writer
+from triage import held_page
 from triage.letter_forms import LetterForm
 from triage.letter_words import is_danger
 from triage.visiting import Visit, page, retention_days
@@ -89,6 +89,7 @@ def show_letter(
         danger=is_danger(letter, own_words),
         is_erased=not messages and letter.last_seq > 0,
         own_count=own,
+        closes_at=closes_at(letter),
         is_late=letter.due_at is not None and letter.due_at < here.now,
         invitation=letter.invitation(),
         keeps_place=keeps_place(letter, here.now),
@@ -139,27 +140,15 @@ def show_code(here: Visit) -> HttpResponse:
 
 
 def show_held(here: Visit) -> HttpResponse:
+    held = held_of(here.needs_visitor())
     return page(
         here,
         "triage/letter_held.html",
-        held=held_of(here.needs_visitor()),
+        held=held,
+        of_visit=held_page.sentences(held.rows),
+        conversations=[
+            (one, held_page.about(one) + held_page.sentences(one.rows))
+            for one in held.conversations
+        ],
         days=retention_days(),
     )
-
-
-LINE = 64
-TOP = 92
-
-
-def code_picture(words: str) -> bytes:
-    """The seven words as a picture that says nothing else: no name, no site."""
-    lines = "".join(
-        f'<text x="48" y="{TOP + number * LINE}">{number + 1}. {escape(word)}</text>'
-        for number, word in enumerate(words.split())
-    )
-    height = TOP + 7 * LINE
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="480" height="{height}"'
-        f' viewBox="0 0 480 {height}"><rect width="480" height="{height}" fill="#fff"/>'
-        f'<g font-family="sans-serif" font-size="34" fill="#222">{lines}</g></svg>'
-    ).encode()

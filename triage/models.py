@@ -145,6 +145,9 @@ class Intake(models.Model):
         )
         return answers
 
+    def words_held(self) -> list[str]:
+        return [f"{question}: {answer}" for question, answer in self.answers().items()]
+
     def assess(self) -> rules.Assessment:
         return rules.assess(self.questionnaire.data, self.answers())
 

@@ -31,6 +31,16 @@ BLANK: dict[str, Any] = {
     "answer_by": "code",
     "address_failed_at": None,
     "due_at": None,
+    "wishes": [],
+}
+# What stays for the figures after the text went by the clock, and not when she erased it herself.
+BLANK_AT_WISH: dict[str, Any] = {
+    "region": "",
+    "age_band": "",
+    "topic_detail": "",
+    "danger": False,
+    "feedback_heard": None,
+    "feedback_better": None,
 }
 
 
@@ -153,6 +163,7 @@ def _end(
     now = now or timezone.now()
     old = new = conversation.status
     changes: dict[str, Any] = {"visitor": None, "sealed_address": None, "answer_by": "code"}
+    changes |= BLANK_AT_WISH
     if old in conversation.LIVE:
         is_queue = old == conversation.Status.WAITING and conversation.kind == "chat"
         new = conversation.Status.ABANDONED if is_queue else conversation.Status.CLOSED

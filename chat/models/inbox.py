@@ -8,7 +8,7 @@ happens whole and the other not at all.
 # Every `self` here is a Conversation, of which this is a base class.
 # mypy: disable-error-code=misc
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from django.db import models, transaction
@@ -25,6 +25,9 @@ from roster.workdays import promised
 if TYPE_CHECKING:
     from chat.models.conversation import Conversation
     from institutions.access import Staff
+
+# Opening a letter again within this time is the same reading.
+SAME_READING = timedelta(minutes=15)
 
 
 class InboxVerbs(models.Model):
@@ -88,8 +91,7 @@ class InboxVerbs(models.Model):
             self.hold(staff)
             if self.messages.filter(client_id=client_id).exists():
                 return
-            if self.messages.filter(seq__gt=seen, author=Message.Author.VISITOR).exists():
-                raise Refused("changed")
+            self._refuse_unread(seen)
             if self.due_at is not None:
                 LetterAnswer.note(self, now)
             seq = Message.enclose(self, text, client_id=client_id, now=now, by=staff.user)
@@ -140,16 +142,20 @@ class InboxVerbs(models.Model):
         topic: str,
         topic_detail: str = "",
         risk: str = "",
+        seen: int,
     ) -> None:
         """End an own letter, with the minimum registration; she can still read it and write again.
 
-        Refuses: forbidden, or not_understood when the topic has no such subcategory.
+        `seen`: the highest number that its worker had read, so that no words of hers lie unread in
+        a letter that is closed. Refuses: forbidden, changed (something new came), or
+        not_understood when the topic has no such subcategory.
         """
         if not topics.is_detail(topic, topic_detail):
             raise Refused("not_understood")
         now = timezone.now()
         with transaction.atomic():
             self.hold(staff)
+            self._refuse_unread(seen)
             self._move(
                 self.Status.CLOSED,
                 by="worker",
@@ -239,6 +245,23 @@ class InboxVerbs(models.Model):
         if not held.select_for_update(of=("self",)).filter(pk=self.pk).exists():
             raise Refused("forbidden")
         self.refresh_from_db()
+
+    def _refuse_unread(self: "Conversation", seen: int) -> None:
+        """Refuse with `changed` if she wrote on after this number: that is read first."""
+        if self.messages.filter(seq__gt=seen, author=Message.Author.VISITOR).exists():
+            raise Refused("changed")
+
+    def note_reading(self: "Conversation", staff: "Staff", verb: str, detail: str = "") -> None:
+        """Leave an audit row of reading; opening the same again soon is the same reading."""
+        recently = AuditEvent.objects.filter(
+            actor=staff.user,
+            verb=verb,
+            detail=detail,
+            conversation=self.pk,
+            at__gt=timezone.now() - SAME_READING,
+        )
+        if not recently.exists():
+            self.audit(verb, staff, detail)
 
     def lock(self: "Conversation") -> None:
         """Lock this letter, whoever has it, until the end of the caller's transaction."""

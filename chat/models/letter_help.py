@@ -132,6 +132,9 @@ class Draft(models.Model):
     def text(self) -> str:
         return self.conversation.data_key().unseal(self.body, self.conversation_id, "draft")
 
+    def words_held(self) -> list[str]:
+        return [f"draft: {self.text()}"]
+
     @classmethod
     def keep(cls, letter: "Conversation", staff: "Staff", text: str, *, version: int) -> int:
         """Keep what the holder of a letter wrote so far, and return its new version.
@@ -224,6 +227,9 @@ class SecondReading(models.Model):
             return ""
         key = self.conversation.data_key()
         return key.unseal(self.note, self.conversation_id, self.pk, "second")
+
+    def words_held(self) -> list[str]:
+        return [f"note of a reader: {note}"] if (note := self.note_text()) else []
 
     @classmethod
     def ask(cls, letter: "Conversation", staff: "Staff", reader: Any = None) -> "SecondReading":
@@ -339,6 +345,9 @@ class Transfer(models.Model):
             return ""
         key = self.conversation.data_key()
         return key.unseal(self.note, self.conversation_id, self.pk, "transfer")
+
+    def words_held(self) -> list[str]:
+        return [f"note for another institution: {note}"] if (note := self.note_text()) else []
 
     # --- Verbs of the worker --------------------------------------------------------------------
 

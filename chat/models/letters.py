@@ -221,9 +221,12 @@ class LetterVerbs(models.Model):
             )
             events.publish(events.DeskChanged(line=self.line_id))
 
-    def end_letter(self: "Conversation", *, by: str, reason: str) -> None:
+    def end_letter(self: "Conversation", *, by: str, reason: str, seen: int | None = None) -> None:
         """Close a letter without a worker: the young person does (`by_visitor`), or the system,
-        because nothing was heard for long (`quiet`). She can still read it, and write again."""
+        because nothing was heard for long (`quiet`). She can still read it, and write again.
+
+        `seen`: only if nothing was written after this number. Refuses: wrong_state, taken.
+        """
         if self.kind != self.Kind.LETTER:
             raise Refused("wrong_state")
         now = timezone.now()
@@ -232,7 +235,7 @@ class LetterVerbs(models.Model):
                 self.Status.CLOSED,
                 by=by,
                 reason=reason,
-                only=Q(kind=self.Kind.LETTER),
+                only=Q(kind=self.Kind.LETTER) & (Q() if seen is None else Q(last_seq=seen)),
                 now=now,
                 changes={"ended_at": now, "closing_reason": reason, "due_at": None},
             )

@@ -202,3 +202,6 @@ class UrgencyChange(models.Model):
             return ""
         key = self.conversation.data_key()
         return key.unseal(self.sealed_reason, self.conversation_id, self.place, "urgency")
+
+    def words_held(self) -> list[str]:
+        return [f"urgency {self.new}: {reason}"] if (reason := self.reason()) else []

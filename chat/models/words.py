@@ -72,6 +72,11 @@ class Message(models.Model):
     def __str__(self) -> str:
         return f"{self.conversation_id} {self.seq}"
 
+    def words_held(self) -> list[str]:
+        key = self.conversation.data_key()
+        text = key.unseal(self.body, self.conversation_id, self.seq, self.author, "body")
+        return [f"{self.author}: {text}"]
+
     @classmethod
     def enclose(
         cls,
@@ -142,6 +147,9 @@ class Note(models.Model):
         return self.conversation.data_key().unseal(
             self.body, self.conversation_id, self.client_id, "note"
         )
+
+    def words_held(self) -> list[str]:
+        return [f"note: {self.text()}"]
 
 
 class QuickReply(models.Model):

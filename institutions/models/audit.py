@@ -68,6 +68,7 @@ LETTERS = {
     "answered": _("beantwoord"),
     "returned": _("terug in het postvak"),
     "draft_read": _("concept gelezen"),
+    "mail_read": _("hele mail gelezen"),
     "reader_asked": _("gevraagd om mee te lezen"),
     "reader_withdrawn": _("vraag om mee te lezen ingetrokken"),
     "reader_agreed": _("meegelezen en akkoord"),

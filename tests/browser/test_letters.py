@@ -56,7 +56,7 @@ async def test_a_letter_from_the_closed_page_and_back_with_the_code(
 
     async with page.expect_download() as saving:
         await page.get_by_role("button", name="Bewaar als plaatje").click()
-    assert (await saving.value).suggested_filename == "notitie.svg"
+    assert (await saving.value).suggested_filename == "notitie.png"
 
     # Another browser, scripts off, one word typed wrong.
     other = await open_page(PHONE, java_script_enabled=False)
@@ -86,11 +86,13 @@ async def test_a_letter_from_the_closed_page_and_back_with_the_code(
         assert server.rows(f"SELECT COUNT(*) FROM {table}") == [(0,)], table
 
 
-async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
+async def test_from_the_closed_page_to_an_answer_a_reply_and_an_invitation_to_the_chat(
     server: Server, visitor_page: Page, worker_page: WorkerPage, open_page: OpenPage
 ) -> None:
+    await close_the_chat(worker_page)
     page = visitor_page
-    await page.get_by_role("button", name="Liever schrijven?").click()
+    await page.goto("/")
+    await page.get_by_role("button", name="Schrijf een brief").click()
     await page.get_by_role("button", name="Sla alles over en ga schrijven").click()
     await write_letter(page)
     code = await see_code(page)
@@ -109,6 +111,9 @@ async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
     await expect(anna.locator("#said .message-text")).to_have_text(
         [TEXT, "Wat goed dat je schrijft."]
     )
+    await anna.get_by_text("Uitnodigen voor een spreekuur").click()
+    await anna.get_by_role("button", name="Nodig uit").click()
+    await expect(anna.get_by_text("Uitgenodigd om te chatten:")).to_be_visible()
 
     other = await open_page(DESKTOP)
     await other.goto("/terug/")
@@ -116,17 +121,35 @@ async def test_an_answer_from_the_desk_a_reply_and_on_into_the_chat(
     await other.get_by_role("button", name="Lees verder").click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("Er is een antwoord")
     await expect(other.locator(".letter-text")).to_have_text("Wat goed dat je schrijft.")
+    await expect(other.get_by_text("Dan houden we een plek voor je vrij.")).to_be_visible()
     await assert_accessible(other)
     await other.get_by_label("Schrijf verder").fill("Dank je wel.")
     await other.get_by_role("button", name="Verstuur", exact=True).click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
 
-    await other.get_by_role("button", name="Begin met chatten").click()
+    # The hour comes, and somebody else was there before.
+    server.rows("DELETE FROM roster_openoverride")
+    server.rows(
+        "UPDATE chat_invitation SET hour_id = (SELECT id FROM roster_consultationhour"
+        " WHERE start <= datetime('now') AND \"end\" > datetime('now') LIMIT 1)"
+    )
+    stranger = await open_page(PHONE)
+    await join_queue(stranger)
+    await other.get_by_role("link", name="Is er iets nieuws?").click()
+    await expect(other.get_by_text("we hielden een plek voor je vrij")).to_be_visible()
+    await assert_accessible(other)
+    await other.get_by_role("button", name="Ja, ik wil chatten").click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("Je wacht op een hulpverlener")
     await expect(other.get_by_role("button", name="Ik wil niet wachten")).to_have_count(0)
+    await anna.goto("/desk/")
+    await expect(anna.locator("#queue > li")).to_have_count(2)
+    await claim(anna)
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Je praat met Anna")
+    await expect(stranger.get_by_role("heading", level=1)).to_have_text(
+        "Je wacht op een hulpverlener"
+    )
     await other.get_by_text("Stoppen", exact=True).click()
-    await other.get_by_role("button", name="Ja, uit de wachtrij").click()
-    await expect(other.get_by_role("heading", level=1)).to_have_text("Je bent uit de wachtrij")
+    await other.get_by_role("button", name="Ja, stop het gesprek").click()
     await other.get_by_role("button", name="Terug naar je brief").click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("Je brief is bij ons")
 

@@ -13,6 +13,7 @@ from chat.models import (
     Draft,
     Invitation,
     LetterAnswer,
+    Message,
     Note,
     Refused,
     SecondReading,
@@ -382,7 +383,11 @@ def test_a_letter_closes_with_its_registration_and_opens_again(
     annas: Conversation, anna: User
 ) -> None:
     annas.close_letter(
-        rights_of(anna), reason="finished", contact_kind="about_self", topic="family"
+        rights_of(anna),
+        reason="finished",
+        contact_kind="about_self",
+        topic="family",
+        seen=annas.last_seq,
     )
     assert (annas.status, annas.topic, annas.due_at) == ("closed", "family", None)
 
@@ -397,8 +402,21 @@ def test_only_the_holder_closes_and_gives_back(annas: Conversation, bilal: User)
         annas.return_letter(rights_of(bilal))
     with refuses("forbidden"):
         annas.close_letter(
-            rights_of(bilal), reason="finished", contact_kind="test", topic="unknown"
+            rights_of(bilal), reason="finished", contact_kind="test", topic="unknown", seen=9
         )
+
+
+def test_what_she_wrote_meanwhile_is_read_before_a_letter_closes(
+    annas: Conversation, anna: User
+) -> None:
+    seen = annas.last_seq
+    Message.enclose(annas, "Nog iets.", client_id=new_id(), now=timezone.now())
+    with refuses("changed"):
+        annas.close_letter(
+            rights_of(anna), reason="finished", contact_kind="test", topic="unknown", seen=seen
+        )
+    annas.refresh_from_db()
+    assert annas.status == "active"
 
 
 # --- The boxes ------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat import jobs, letters, queue
+from chat.letter_jobs import promise_again
+from chat.letters import due_at, write_on
 from chat.models import Conversation, Refused, ReturnCode, Visitor
 from chat.reading import read_messages
 from chat.writer import Post, writer
@@ -337,6 +339,46 @@ def test_a_letter_that_hears_nothing_is_announced_and_then_closes(
     assert jobs.close_quiet_letters(month) == 1
     letter.refresh_from_db()
     assert (letter.status, letter.closing_reason) == ("closed", "quiet")
+
+
+def test_what_she_writes_as_a_quiet_letter_closes_keeps_it_open(
+    letter: Conversation, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(letter, anna)
+    answer(letter, anna)
+    now = timezone.now()
+    jobs.close_quiet_letters(now + timedelta(days=24))
+    close = Conversation.end_letter
+
+    def writes_first(one: Conversation, **how: Any) -> None:
+        write_on(letter, "Ik was op vakantie.", new_id())
+        close(one, **how)
+
+    monkeypatch.setattr(Conversation, "end_letter", writes_first)
+    assert jobs.close_quiet_letters(now + timedelta(days=32)) == 0
+    letter.refresh_from_db()
+    assert (letter.status, letter.quiet_told_at) == ("active", None)
+    assert letter.due_at is not None
+
+
+def test_words_whose_promise_was_not_noted_are_promised_an_answer_all_the_same(
+    letter: Conversation, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process stopped between storing her words and what they do to the letter."""
+    take(letter, anna)
+    answer(letter, anna)
+    monkeypatch.setattr(Conversation, "expect_answer", lambda letter: None)
+    write_on(letter, "Nog iets.", new_id())
+    letter.refresh_from_db()
+    assert letter.due_at is None
+
+    now = timezone.now()
+    assert promise_again(now) == 1
+    assert promise_again(now) == 0
+    letter.refresh_from_db()
+    assert letter.due_at == due_at(letter, now)
+    answer(letter, anna)
+    assert promise_again(now) == 0
 
 
 def test_a_letter_that_waits_for_us_never_closes_by_itself(letter: Conversation) -> None:

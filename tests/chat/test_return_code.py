@@ -2,6 +2,7 @@
 
 import math
 import random
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from institutions.models import Brand
 from scripts.return_words import REFUSED, STEMS, sound
 from tests.people import begin_visit
 
-EXAMPLE = tuple(words()[at] for at in (100, 500, 900, 1300, 1700, 2100, 2900))
+EXAMPLE = tuple(words()[at] for at in (100, 500, 900, 1300, 1700, 2100, 2600))
 
 
 def test_seven_words_are_at_least_eighty_bits() -> None:
@@ -145,6 +146,16 @@ def test_a_new_code_ends_the_old_one(visitor: Visitor) -> None:
 
 
 @pytest.mark.django_db
+def test_mending_looks_up_one_code_whatever_was_typed(
+    visitor: Visitor, django_assert_num_queries: Any
+) -> None:
+    """A guess is a guess at one code of 2,797 to the seventh, with typing errors or without."""
+    ReturnCode.make(visitor, "token")
+    for typed in (" ".join(EXAMPLE), " ".join(word[:5] for word in EXAMPLE), "".join(EXAMPLE)):
+        with django_assert_num_queries(1):
+            assert ReturnCode.find(typed) is None
+
+
 def test_another_code_leads_to_nobody(visitor: Visitor) -> None:
     code = ReturnCode.of(visitor, visitor.token).split()  # type: ignore[attr-defined]
     other = next(word for word in words() if word != code[3])

@@ -215,6 +215,11 @@ ADDRESSES: dict[str, Address] = {
     # mail
     # Whoever has the link stops the mail; a wrong one looks as if that was done.
     "stop_mail": Address(EVERYBODY, EVERYBODY, kwargs=lambda world: {"token": "x" * 42}),
+    # No mail came for this letter; who may read one: tests/mail/test_whole_mail.py.
+    "letter_mail": Address(
+        row("login", workers="hidden", coordinators="no", dirk="no", ines="mfa"),
+        kwargs=lambda world: {**the_letter(world), "seq": 1},
+    ),
     "undelivered": Address(COORDINATOR),
     "send_again": Address(
         NOT_LIKE_THIS,

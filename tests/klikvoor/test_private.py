@@ -10,17 +10,20 @@ import http.client
 import json
 import re
 import shutil
+import smtplib
 import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import pytest
 import redis
 
-from tests.servers import Server, TwoServers, environment
+from tests.servers import Server, TwoServers, environment, free_port
 
 SENTENCE = "zeegroene giraffe fluistert ongezien"
 NAMES = {"zeegroene", "giraffe", "fluistert", "ongezien"}
@@ -152,6 +155,87 @@ def write_letter(server: Server) -> bytes:
     return words.encode()
 
 
+def fill_in(worker: Browser, page: str, deed: str, **fields: str) -> None:
+    """Send a form of the staff's pages, as a browser does: with its token."""
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', worker.get(page))
+    assert token, page
+    form = urlencode({"csrfmiddlewaretoken": token[1], **fields}).encode()
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert worker.request("POST", f"{page}{deed}/", form, **kind)[0] == 302, deed
+
+
+def answer_letter(server: Server, worker: Browser) -> str:
+    """An answer with the sentence in it, which goes by mail; return the page of the letter."""
+    server.rows(
+        "UPDATE chat_conversation SET institution_id = (SELECT m.institution_id"
+        " FROM institutions_membership m JOIN institutions_user u ON u.id = m.user_id"
+        " WHERE u.chat_name = 'Anna' AND m.role = 'worker') WHERE kind = 'letter'"
+    )
+    [[pk]] = server.rows("SELECT id FROM chat_conversation WHERE kind = 'letter'")
+    page = f"/desk/letters/{pk}/"
+    fill_in(worker, page, "claim")
+    fill_in(worker, page, "save", text=SENTENCE, version="0", seen="2", client_id=new_id())
+    fill_in(worker, page, "send", text=SENTENCE, version="1", seen="2", client_id=new_id())
+    return page
+
+
+def reply_address(mails: Path) -> str:
+    """Where the mail that went out wants its answer; the clock sends it within twenty seconds."""
+    for _look in range(400):
+        text = "".join(path.read_text() for path in mails.glob("*.log"))
+        if found := re.search(r"^Reply-To: (\S+)", text, re.MULTILINE):
+            assert SENTENCE in text
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError("no mail went out")
+
+
+def hand_over(port: int, to: str, raw: bytes, sender: str = "zeegroene@ongezien.example") -> int:
+    """Deliver a mail as a mail server does; return the code of the last answer."""
+    with smtplib.LMTP("127.0.0.1", port) as client:
+        client.ehlo_or_helo_if_needed()
+        client.mail(sender)
+        code, _text = client.rcpt(to)
+        return code if code >= 400 else client.data(raw)[0]
+
+
+def a_mail(to: str, name: str, body: str = SENTENCE, **headers: str) -> bytes:
+    lines = {
+        "From": "Ongezien <zeegroene@ongezien.example>",
+        "To": to,
+        "Subject": SENTENCE,
+        "Message-ID": f"<{name}.giraffe@ongezien.example>",
+    } | {key.replace("_", "-"): value for key, value in headers.items()}
+    head = "".join(f"{key}: {value}\r\n" for key, value in lines.items())
+    return f"{head}\r\n{body}\r\n".encode()
+
+
+def exchange_mail(port: int, to: str, database: Path) -> None:
+    """Mails with the sentence in every place: good, broken, automatic, bounced, and refused."""
+    assert hand_over(port, to, a_mail(to, "first")) == 250
+    assert hand_over(port, to, a_mail(to, "first")) == 250
+    broken = {"Content_Type": f'multipart/{SENTENCE}; boundary="{SENTENCE}'}
+    assert hand_over(port, to, a_mail(to, "broken", **broken)) == 250
+    coded = {"Content_Type": f"text/html; charset={SENTENCE}", "Content_Transfer_Encoding": "x"}
+    assert hand_over(port, to, a_mail(to, "coded", f"<p>{SENTENCE}<script>", **coded)) == 250
+    assert hand_over(port, to, a_mail(to, "away", Auto_Submitted="auto-replied")) == 250
+    report = (
+        f"--b\r\nContent-Type: text/plain\r\n\r\n{SENTENCE}\r\n--b\r\nContent-Type:"
+        " message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\nFinal-Recipient: rfc822;"
+        " zeegroene@ongezien.example\r\nAction: failed\r\nStatus: 5.1.1\r\n--b--"
+    )
+    kind = {"Content_Type": "multipart/report; report-type=delivery-status; boundary=b"}
+    assert hand_over(port, to, a_mail(to, "bounce", report, **kind), sender="") == 250
+    assert hand_over(port, "brief+zeegroene@klik.example", b"") == 550
+    assert hand_over(port, to, f"{SENTENCE}\r\n".encode() * 300_000) == 552
+    assert hand_over(port, to, SENTENCE.encode() * 400_000) == 500  # a line without an end
+    with away("chat_message", database):
+        assert hand_over(port, to, a_mail(to, "later")) == 451
+    with away("mail_incomingmail", database):
+        assert hand_over(port, to, a_mail(to, "later")) == 451
+    assert hand_over(port, to, a_mail(to, "later")) == 250
+
+
 def stumble(young: Browser, conversation: str) -> None:
     """The sentence where nothing expects it: in what is refused, not found, or broken."""
     hello = {"type": "hello", "conversation": conversation, "after": 0}
@@ -207,18 +291,26 @@ def test_the_search_finds_what_is_there() -> None:
 
 
 def test_a_visit_leaves_no_trace_in_one_process(
-    demo_with_sessions: tuple[Path, dict[str, str]], static_root: Path, tmp_path: Path
+    demo_with_sessions: tuple[Path, dict[str, str]],
+    static_root: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     template, sessions = demo_with_sessions
     database = tmp_path / "klikvoor.sqlite3"
     shutil.copy(template, database)
+    # What goes out has her address and the words on it: it is not among what stays behind.
+    mails, lmtp_port = tmp_path_factory.mktemp("mails"), free_port()
     server = Server(
         tmp_path,
         environment(
             DEMO="1",
             DATABASE_URL=f"sqlite:///{database}",
-            EMAIL_URL=f"filemail:///{tmp_path}/mail",
+            EMAIL_URL=f"filemail:///{mails}",
             STATIC_ROOT=str(static_root),
+            MAIL_FROM="post@klik.example",
+            MAIL_REPLY_TO="brief@klik.example",
+            MAIL_LISTEN=f"lmtp://127.0.0.1:{lmtp_port}",
         ),
     )
     server.start()
@@ -228,7 +320,14 @@ def test_a_visit_leaves_no_trace_in_one_process(
         [[conversation]] = server.rows("SELECT id FROM chat_conversation")
         talk(young, worker, str(conversation))
         code = write_letter(server)
+        page = answer_letter(server, worker)
         stumble(young, str(conversation))
+        reply_to = reply_address(mails)
+        exchange_mail(lmtp_port, reply_to, database)
+        [[count]] = server.rows("SELECT COUNT(*) FROM mail_incomingmail WHERE kind = 'reply'")
+        assert count == 4
+        assert worker.get(page).count(SENTENCE) >= 7, "the search below would prove nothing"
+        assert SENTENCE in worker.get(f"{page}mail/4/")
         break_storage(young, str(conversation), database)
         # While it runs: the write-ahead log holds what the file does not hold yet.
         for path in files(tmp_path):
@@ -252,15 +351,7 @@ def test_a_visit_leaves_no_trace_in_one_process(
 def break_storage(young: Browser, conversation: str, database: Path) -> None:
     """Take a table away under the server: what could not be stored is refused, and not logged."""
 
-    def rename(old: str, new: str) -> None:
-        connection = sqlite3.connect(database, timeout=10)
-        with connection:
-            connection.execute("PRAGMA legacy_alter_table=ON")
-            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
-        connection.close()
-
-    rename("chat_message", "away")
-    try:
+    with away("chat_message", database):
         client_id = new_id()
         body = {
             "frames": [
@@ -275,8 +366,22 @@ def break_storage(young: Browser, conversation: str, database: Path) -> None:
         assert [(one["client_id"], one["code"]) for one in refused] == [(client_id, "unavailable")]
         young.post("post", client_id=new_id(), text=SENTENCE)
         young.get()
+
+
+@contextmanager
+def away(table: str, database: Path) -> Iterator[None]:
+    """Without this table, as if the storage broke."""
+
+    def rename(old: str, new: str) -> None:
+        with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+            connection.execute("PRAGMA legacy_alter_table=ON")
+            connection.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    rename(table, "away")
+    try:
+        yield
     finally:
-        rename("away", "chat_message")
+        rename("away", table)
 
 
 def test_a_visit_leaves_no_trace_in_two_processes(two_servers: TwoServers) -> None:

@@ -117,7 +117,11 @@ def test_a_full_writer_is_no_loss(letter: Conversation, monkeypatch: pytest.Monk
 def test_a_closed_letter_opens_again(letter: Conversation, anna: User) -> None:
     answer(letter, anna)
     letter.close_letter(
-        rights_of(anna), reason="finished", contact_kind="about_self", topic="family"
+        rights_of(anna),
+        reason="finished",
+        contact_kind="about_self",
+        topic="family",
+        seen=letter.last_seq,
     )
 
     assert take(a_reply(address_of(letter), SECRET)) is Outcome.STORED

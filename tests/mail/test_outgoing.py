@@ -7,15 +7,18 @@ import sys
 import textwrap
 import threading
 import time
+from datetime import datetime, timedelta
 from datetime import time as time_of_day
-from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.db import connections
 from django.utils import timezone
+from django.utils.formats import date_format
 
+from chat.jobs import close_quiet_letters
+from chat.letters import QUIET, QUIET_NOTICE, write_on
 from chat.models import Conversation, Invitation, Transfer, Visitor
 from chat.models.erasing import destroy_keys, erase_visit
 from institutions.delivery import BACK_OFF, LEASE
@@ -32,6 +35,7 @@ from tests.mail.letters import (
     a_reply,
     address_of,
     answer,
+    new_id,
     text_of,
 )
 from tests.people import begin_visit, rights_of
@@ -168,6 +172,76 @@ def test_a_withdrawn_invitation_is_not_told(
 
     assert deliver_visitor_mail(timezone.now()) == 0
     assert run() == 0
+    assert len(postbox.taken) == 1
+
+
+@pytest.fixture
+def silent(letter: Conversation, anna: User, postbox: Postbox) -> datetime:
+    """An answered letter in which nothing was heard for long; since when that was announced."""
+    answer(letter, anna)
+    run()
+    postbox.taken.clear()
+    at = timezone.now() + QUIET + timedelta(hours=1)
+    close_quiet_letters(at)
+    return at
+
+
+def test_before_a_quiet_letter_closes_she_hears_it_once_and_in_time(
+    postbox: Postbox, letter: Conversation, silent: datetime
+) -> None:
+    assert run(silent) == 1
+    for later in (1, 24, 6 * 24):
+        assert run(silent + timedelta(hours=later)) == 0
+
+    [message] = postbox.taken
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["List-Unsubscribe"]
+    day = date_format(timezone.localtime(silent + QUIET_NOTICE), "l j F")
+    assert f"Op {day} sluiten we je brief." in text_of(message)
+    assert WORDS not in text_of(message)
+
+    # Her answer keeps it open; the next silence is another one.
+    assert close_quiet_letters(silent + timedelta(days=6)) == 0
+    take(a_reply(address_of(letter), "Ik ben er nog."))
+    letter.refresh_from_db()
+    assert (letter.quiet_told_at, letter.status) == (None, "active")
+    assert close_quiet_letters(silent + timedelta(days=8)) == 0
+    answer(letter, letter.worker)  # type: ignore[arg-type]
+    run()
+    postbox.taken.clear()
+    again = timezone.now() + QUIET + timedelta(hours=1)
+    close_quiet_letters(again)
+    assert run(again) == 1
+
+
+@pytest.mark.parametrize("answer_by", ["notice", "code"])
+def test_who_wants_a_notice_gets_one_without_content_and_who_wants_none_gets_none(
+    postbox: Postbox, letter: Conversation, silent: datetime, answer_by: str
+) -> None:
+    letter.choose_answer(answer_by)
+
+    assert run(silent) == (answer_by == "notice")
+
+    for message in postbox.taken:
+        assert "Er staat een bericht voor je klaar" in text_of(message)
+        assert "brief" not in text_of(message)
+
+
+def test_a_silence_that_ended_is_not_told(
+    postbox: Postbox, letter: Conversation, silent: datetime
+) -> None:
+    """The mail server was away until she wrote, or until it was too late."""
+    tell_visitors(silent)
+    write_on(letter, "Ik ben er nog.", new_id())
+    assert run(silent) == 0
+    assert not postbox.taken
+    answer(letter, letter.worker)  # type: ignore[arg-type]
+    run()
+    again = timezone.now() + QUIET + timedelta(hours=1)
+    close_quiet_letters(again)
+    tell_visitors(again)
+    assert close_quiet_letters(again + QUIET_NOTICE + timedelta(hours=1)) == 1
+    assert run(again + timedelta(days=8)) == 0
     assert len(postbox.taken) == 1
 
 

@@ -23,7 +23,10 @@ from chat.models import (
 )
 from chat.models.erasing import tables_with_words
 from chat.reading import read_messages
-from institutions.models import JobRun, StaffMail, User
+from institutions.jobs import tell_of_late_jobs
+from institutions.models import Institution, JobRun, StaffMail, User
+from klikvoor.tick import Job
+from klikvoor.tick import jobs as clock
 from roster.models import ConsultationHour
 from tests.chat.test_letters import TEXT, new_id, take
 from tests.people import rights_of, visitor_browser
@@ -52,7 +55,6 @@ def test_the_operator_prints_what_one_code_leads_to(
         out = StringIO()
         call_command("held", *extra, stdout=out)
         assert letter.pk in out.getvalue()
-        assert "1 messages" in out.getvalue()
         for rows in ("chat.ConversationKey 1", "chat.Message 1", "chat.StatusChange 1"):
             assert rows in out.getvalue()
         assert (TEXT in out.getvalue()) is seen
@@ -188,8 +190,6 @@ def test_rows_that_come_back_from_an_old_dump_are_unreadable_and_go_again(
 
 
 def test_when_erasing_fails_for_a_day_somebody_is_told_once(dirk: User) -> None:
-    from institutions.jobs import tell_of_late_jobs
-
     now = timezone.now()
     JobRun.succeeded("erase_old_texts", now, 3)
     assert tell_of_late_jobs(now + timedelta(hours=24)) == 0
@@ -201,3 +201,59 @@ def test_when_erasing_fails_for_a_day_somebody_is_told_once(dirk: User) -> None:
     assert "erase_old_texts" in StaffMail.objects.get().body
     run = JobRun.objects.get()
     assert (run.count, run.total, run.error) == (3, 3, "RuntimeError")
+
+
+def the_job(name: str) -> Job:
+    return next(job for job in clock() if job.run.__name__ == name)
+
+
+def test_the_clock_erases_once_reports_how_many_and_says_when_it_failed(
+    hers: Client, letter: Conversation, dirk: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(hers, "letter_close")
+    letter.refresh_from_db()
+    due = letter.ended_at + timedelta(days=30, seconds=1)  # type: ignore[operator]
+    job = the_job("erase_old_texts")
+    assert job.is_watched
+
+    # Killed after the key and before the rows: unreadable, and the next run takes the rest.
+    monkeypatch.setattr(jobs, "remove_words", lambda conversation: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        job.run_watched(due)
+    assert not ConversationKey.objects.exists()
+    assert Message.objects.count() == 1
+    assert read_messages(letter.pk, 0) == []
+    assert JobRun.objects.get().error == "ZeroDivisionError"
+    assert tell_of_late_jobs(due + timedelta(hours=25, seconds=1)) == 1
+
+    monkeypatch.undo()
+    for _twice in range(2):
+        job.run_watched(due)
+    assert not Message.objects.exists()
+    run = JobRun.objects.get()
+    assert (run.ran_at, run.error, run.count) == (due, "", 0)
+    assert tell_of_late_jobs(due + timedelta(hours=24)) == 0
+
+
+def test_the_count_of_a_run_is_kept_with_the_sum_of_all(hers: Client, letter: Conversation) -> None:
+    go(hers, "letter_close")
+    letter.refresh_from_db()
+    due = letter.ended_at + timedelta(days=30, seconds=1)  # type: ignore[operator]
+    job = the_job("erase_old_texts")
+    for count in (1, 0):
+        job.run_watched(due)
+        run = JobRun.objects.get()
+        assert (run.count, run.total) == (count, 1)
+
+
+def test_an_institution_may_keep_texts_shorter(
+    hers: Client, letter: Conversation, zuid: Institution
+) -> None:
+    go(hers, "letter_close")
+    Conversation.objects.filter(pk=letter.pk).update(institution=zuid)
+    type(zuid).objects.filter(pk=zuid.pk).update(retention_days=7)
+    letter.refresh_from_db()
+    ended_at = letter.ended_at
+    assert ended_at is not None
+    assert jobs.erase_old_texts(ended_at + timedelta(days=7)) == 0
+    assert jobs.erase_old_texts(ended_at + timedelta(days=7, seconds=1)) == 1

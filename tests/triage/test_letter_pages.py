@@ -1,11 +1,13 @@
 """Letters by plain forms: writing one, its code, what is new, writing on, and erasing."""
 
 from datetime import time, timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from PIL import Image
 
 from chat import jobs, pressure
 from chat.models import (
@@ -22,6 +24,7 @@ from roster.models import ConsultationHour, ServiceLine
 from tests.chat.test_letters import TEXT, a_letter, answer, new_id, take
 from tests.people import begin_visit, rights_of, visitor_browser
 from tests.triage.forms import COOKIE, act, another, code_of, go, nothing_changes, send, text_of
+from triage.code_picture import code_picture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -295,12 +298,22 @@ def test_wrong_codes_are_slowed_down_and_the_right_one_still_works(
 def test_the_picture_says_nothing_but_the_words(hers: Client, brand: Brand) -> None:
     words = code_of(hers)
     response = act(hers, "code_picture")
-    assert response["Content-Type"] == "image/svg+xml"
-    assert response["Content-Disposition"] == 'attachment; filename="notitie.svg"'
+    assert response["Content-Type"] == "image/png"
+    assert response["Content-Disposition"] == 'attachment; filename="notitie.png"'
     assert response["Cache-Control"] == "no-store"
-    picture = response.content.decode()
-    assert all(word in picture for word in words.split())
-    assert "klik" not in picture.lower()
+    assert response.content == code_picture(words) != code_picture(words[::-1])
+    picture = Image.open(BytesIO(response.content))
+    assert picture.info == {}
+    # Seven lines of ink, and empty paper between and around them.
+    rows = [
+        min(picture.crop((0, y, picture.width, y + 1)).tobytes()) < 100
+        for y in range(picture.height)
+    ]
+    begins = [y for y in range(1, picture.height) if rows[y] and not rows[y - 1]]
+    dots = sum(word.count("i") + word.count("j") for word in words.split())
+    assert 7 <= len(begins) <= 7 + dots
+    assert not rows[0]
+    assert not rows[-1]
 
 
 def test_a_new_code_replaces_the_one_that_somebody_saw(hers: Client) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from chat.held import HeldConversation, held_of, words_of
-from chat.models import ReturnCode
+from chat.models import Conversation, ReturnCode, Visitor
 from chat.return_words import NotAWord
 
 
@@ -40,11 +40,21 @@ class Command(BaseCommand):
         is_open = "a browser holds its token" if visitor.token_hash else "no browser holds a token"
         self.stdout.write(f"           {is_open}")
         self.stdout.write(f"code       a keyed hash, since {held.code_since:%Y-%m-%d %H:%M %Z}")
+        self._print_rows(held.rows)
+        if words:
+            self._print_words(visitor)
         for one in held.conversations:
             self._print(one)
             if words:
-                for line in words_of(one.conversation):
-                    self.stdout.write("  " + line.replace("\n", "\n  "))
+                self._print_words(one.conversation)
+
+    def _print_words(self, thing: Visitor | Conversation) -> None:
+        for line in words_of(thing):
+            self.stdout.write("  " + line.replace("\n", "\n  "))
+
+    def _print_rows(self, rows: dict[str, int]) -> None:
+        listed = ", ".join(f"{label} {count}" for label, count in rows.items())
+        self.stdout.write(f"           rows: {listed or 'none'}")
 
     def _print(self, held: HeldConversation) -> None:
         one = held.conversation
@@ -56,12 +66,8 @@ class Command(BaseCommand):
         if held.erased_by:
             self.stdout.write(f"           text erased by {held.erased_by:%Y-%m-%d}")
         self.stdout.write(f"           institution {one.institution or 'none'}")
-        self.stdout.write(
-            f"           {held.messages} messages, {held.notes} notes of workers,"
-            f" {held.answers} answers before"
-        )
-        rows = ", ".join(f"{label} {count}" for label, count in held.rows.items())
-        self.stdout.write(f"           rows: {rows}")
+        self.stdout.write(f"           {held.answers} answers before")
+        self._print_rows(held.rows)
         if one.kind == one.Kind.LETTER:
             address = one.address() if held.is_readable else ""
             self.stdout.write(f"           answer by {one.answer_by}, address {address or 'none'}")
