@@ -83,6 +83,7 @@ async def test_a_letter_from_the_inbox_to_its_end(
     address = anna.url
     # An open page of a letter asks for itself again, and this one will not be hers any more.
     await anna.goto("/desk/letters/")
+    await bilal.goto("/desk/letters/")
     await hers.goto("/")
     await expect(hers.get_by_text("Maaskracht").first).to_be_visible()
     await assert_accessible(hers)
