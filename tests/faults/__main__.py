@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--shape embedded|scaled] [--seconds 60] [--seed 1]`: one run, judged.
+"""`python -m tests.faults [--shape embedded|scaled|proxied] [--seconds 60] [--seed 1]`: one run, judged.
 
 Exits with 1 when a promise was broken, or when the bars of docs/reliability.md were missed.
 """
@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.faults.shapes import SHAPES
 from tests.faults.world import Plan, play
 
 RETURN_BAR = 10.0
@@ -25,7 +26,7 @@ def say(text: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--shape", choices=["embedded", "scaled"], default="embedded")
+    parser.add_argument("--shape", choices=list(SHAPES), default="embedded")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0, help="0: a new one")
     parser.add_argument("--every", type=float, default=8, help="seconds between two faults")

@@ -99,11 +99,12 @@ class Line:
         opened_at, code = 0.0, 0
         try:
             port = self.world.port(self.rng)
+            origin = self.world.origin(port)
             # fmt: off
             socket = await connect(
-                f"ws://localhost:{port}{self.socket_path}", origin=self.world.origin(port),
+                f"{origin.replace('http', 'ws', 1)}{self.socket_path}", origin=origin,
                 additional_headers={"Cookie": self.cookie}, compression=None, ping_interval=None,
-                open_timeout=8, close_timeout=1, max_size=None, max_queue=None,
+                open_timeout=8, close_timeout=1, max_size=None, max_queue=None, ssl=self.world.trust,
             )
             # fmt: on
             self.socket = socket
@@ -245,7 +246,7 @@ class Line:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         async with asyncio.timeout(10):
-            reader, writer = await asyncio.open_connection("localhost", port)
+            reader, writer = await asyncio.open_connection("localhost", port, ssl=self.world.trust)
             try:
                 writer.write(head.encode() + body)
                 answer = await reader.read()

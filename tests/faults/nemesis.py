@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from tests.faults.memory import Fault
+from tests.faults.proxied import Proxied
 from tests.faults.site import Embedded, Scaled
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Nemesis:
                 "Redis emptied": lambda fault: site.redis_emptied(),
                 "PostgreSQL restart": lambda fault: site.database_restarted(),
                 "rolling restart": lambda fault: site.rolling_restart(),
+            }
+        if isinstance(site, Proxied):
+            self.faults |= {
+                "proxy reloaded": lambda fault: site.reload_proxy(),
+                "proxy restarted": lambda fault: site.restart_proxy(1),
             }
 
         if world.plan.only:
