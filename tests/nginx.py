@@ -179,7 +179,5 @@ def _make_certificate(directory: Path) -> None:
     pem = serialization.Encoding.PEM
     (directory / "certificate.pem").write_bytes(certificate.public_bytes(pem))
     (directory / "key.pem").write_bytes(
-        key.private_bytes(
-            pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
