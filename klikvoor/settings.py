@@ -11,9 +11,20 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class _Variables(FileAwareMapping):
+    """Editors and `echo` end a file with a line feed, which is no part of a key or an address."""
+
+    def __getitem__(self, key: str) -> str:
+        return str(super().__getitem__(key)).rstrip("\r\n")
+
+
 env = environ.FileAwareEnv()
+env.ENVIRON = _Variables()
 if env_file := os.environ.get("KLIKVOOR_ENV_FILE"):
     environ.Env.read_env(env_file)
 
