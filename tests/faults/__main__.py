@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--shape embedded|scaled|proxied] [--seconds 60] [--seed 1]`: one run, judged.
+"""`python -m tests.faults [--shape NAME] [--seconds 60] [--seed 1]`: one run, judged.
 
 Exits with 1 when a promise was broken, or when the bars of docs/reliability.md were missed.
 """
