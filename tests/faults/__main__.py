@@ -24,6 +24,17 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def make_environment() -> None:
+    """Keys that are only good for a run."""
+    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
+    os.environ |= {
+        "SECRET_KEY": "only-for-tests-" + "s" * 40,
+        "HASHING_KEY": key,
+        "SEALING_KEYS": f"test:{key}",
+    }
+    os.environ.pop("KLIKVOOR_ENV_FILE", None)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--shape", choices=list(SHAPES), default="embedded")
@@ -35,13 +46,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the logs where they are")
     options = parser.parse_args()
     options.seed = options.seed or secrets.randbelow(10**6)
-    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
-    os.environ |= {
-        "SECRET_KEY": "only-for-tests-" + "s" * 40,
-        "HASHING_KEY": key,
-        "SEALING_KEYS": f"test:{key}",
-    }
-    os.environ.pop("KLIKVOOR_ENV_FILE", None)
+    make_environment()
     directory = Path(tempfile.mkdtemp(prefix="faults-"))
     directory.chmod(0o755)
     plan = Plan(
