@@ -1,5 +1,7 @@
 """A visitor's window: one visit, one conversation."""
 
+import threading
+import time
 from typing import Any
 
 from django.utils import timezone
@@ -13,6 +15,9 @@ from chat.models import Conversation, Epoch, Refused, Visitor
 from chat.peers import GONE, Gone, Peer, Stream
 from chat.queue import Place
 from chat.writer import Mark, writer
+
+# As soon as a change of the queue is told (chat/watch.py).
+PLACES_SECONDS = 0.25
 
 
 class VisitorPeer(Peer):
@@ -133,7 +138,7 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     if conversation.status in Conversation.LIVE:
         Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
     if conversation.status == Conversation.Status.WAITING and conversation.kind == "chat":
-        place = place_of(conversation)
+        place = places.of(conversation)
     worker = conversation.worker
     return {
         "epoch": Epoch.current(),
@@ -148,12 +153,36 @@ def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
     }
 
 
-def place_of(conversation: Conversation) -> Place | None:
-    """Return where a waiting chat stands now; None when it does not wait any more."""
-    now = timezone.now()
-    until = queue.opening_of(conversation.line, now).until
-    places = queue.places(conversation.line, now, until)
-    return next((place for place in places if place.conversation == conversation.pk), None)
+class Places:
+    """Where everybody stands, read once for all who ask within a moment.
+
+    After a restart all who wait come back together, and each reading is as long as the queue.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        self._read_at: dict[int, float] = {}
+        self._places: dict[int, dict[str, Place]] = {}
+
+    def of(self, conversation: Conversation) -> Place | None:
+        """Return where a waiting chat stands; None when it does not wait any more."""
+        line = conversation.line
+        with self._lock:
+            known = self._places.get(line.pk, {})
+            age = time.monotonic() - self._read_at.get(line.pk, 0.0)
+            if age > PLACES_SECONDS or conversation.pk not in known:
+                self._read_at[line.pk] = time.monotonic()
+                now = timezone.now()
+                until = queue.opening_of(line, now).until
+                known = {place.conversation: place for place in queue.places(line, now, until)}
+                self._places[line.pk] = known
+        return known.get(conversation.pk)
+
+
+places = Places()
 
 
 def _leave(visitor_id: int, conversation_id: str) -> None:

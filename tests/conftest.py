@@ -150,12 +150,14 @@ def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
 
     from chat import process
     from chat.keys import data_keys
+    from chat.visitor_peer import places
 
     if "db" in request.fixturenames:
         request.getfixturevalue("db")
     yield
     process.stop()
     data_keys.forget_all()
+    places.forget()
     cache.clear()
     if "db" in request.fixturenames:
         _let_the_ledger_be_emptied()

