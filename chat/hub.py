@@ -198,7 +198,7 @@ class Hub:
         with contextlib.suppress(Exception):  # a connection that is dead may also not close
             # A word on its way out may hold the same connection until its own time is up.
             async with asyncio.timeout(2 * RELAY_SECONDS):
-                await self._layer().flush()  # type: ignore[attr-defined]  # of the layer of Redis
+                await self._layer().flush()
         if self._listening is not None:
             self._listening.cancel()
         self._listening = self.spawn(self._listen())

@@ -28,10 +28,14 @@ def _or_locally(name: str) -> Callable[..., Any]:
 class _Client(RedisCacheClient):
     """Also finds a Redis that sentinels know."""
 
+    _pools: dict[int, Any]
+    _servers: list[str]
+    _pool_options: dict[str, Any]
+
     def _get_connection_pool(self, write: bool) -> Any:
         if not self._pools and (sentinels := Sentinels.at(self._servers[0])):
             self._pools[0] = sentinels.pool(**self._pool_options)
-        return super()._get_connection_pool(write)
+        return super()._get_connection_pool(write)  # type: ignore[misc]  # the stubs leave it out
 
 
 class Cache(RedisCache):
