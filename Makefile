@@ -43,6 +43,7 @@ $(SETTINGS): | .venv/run.stamp
 # begins first.
 test: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## All tests: in browsers, on SQLite, and on PostgreSQL and Redis
 	@scripts/chromium.sh
+	@scripts/nginx.sh
 	@echo "Testing in browsers, on PostgreSQL and on SQLite; each tells when it is done"
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-browser test-postgresql test-sqlite
 
@@ -54,11 +55,13 @@ test-browser: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
 	@$(BIN)/python -m pytest -q $(or $(TESTS),tests/browser)
 
 test-sqlite: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
+	@scripts/nginx.sh
 	@echo "Tests on SQLite"
 	@$(BIN)/python -m pytest -q --ignore=tests/browser $(TESTS)
 
 # Browsers and translators do not see which database there is; the rest runs here as well.
 test-postgresql: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
+	@scripts/nginx.sh
 	@echo "Tests on PostgreSQL and Redis"
 	@TEST_DATABASE=postgresql $(BIN)/python -m pytest -q --ignore=tests/browser --ignore=tests/klikvoor/test_translations.py $(TESTS)
 
@@ -74,7 +77,7 @@ lint: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## Format, lint, type
 simulate: .venv/dev.stamp $(SETTINGS) ## Play evenings to see what an order of the queue does
 	@$(BIN)/python manage.py simulate $(SIMULATE)
 
-# Both shapes, or SHAPE= one; a table of all at the end. The seed is printed, and SEED= plays it again.
+# Embedded and scaled, or SHAPE= one (also proxied, failover); a table of all at the end. The seed is printed, and SEED= plays it again.
 faults: .venv/dev.stamp $(SETTINGS) ## The promises under faults (SECONDS=60 SEED= SHAPE= EVERY=8 ONLY=)
 	@$(BIN)/python -m tests.faults $(SHAPE:%=--shape %) --seconds $(or $(SECONDS),60) --seed $(or $(SEED),0) \
 		--every $(or $(EVERY),8) $(if $(ONLY),--only "$(ONLY)")

@@ -10,6 +10,7 @@ A person's words cross to other processes sealed with the conversation's own dat
 
 import asyncio
 import base64
+import contextlib
 import logging
 import secrets
 import time
@@ -36,6 +37,9 @@ RING_SECONDS = 1.0
 DEAF_SECONDS = 2.5
 # Redis may hang instead of failing; what it was told then is lost, and the watch finds it.
 RELAY_SECONDS = 2.0
+# A subscription over which nothing was heard for so long is dropped and made anew: its machine may be
+# gone without a word, and another one the master by now.
+SUBSCRIBE_AGAIN_SECONDS = 6.0
 encode = msgspec.json.encode
 decode = msgspec.json.Decoder(EVENTS).decode
 
@@ -52,6 +56,8 @@ class Hub:
         self._has_news = asyncio.Event()
         self._heard_at = 0.0
         self._relays = False
+        self._subscribed_at = 0.0
+        self._listening: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         # The watch reads the desk once for all windows that a change of it concerns.
         self.on_desk_changed: Callable[[int], None] | None = None
@@ -65,7 +71,8 @@ class Hub:
         if loop is not None and self._relays:
             self._has_news = asyncio.Event()
             self._heard_at = time.monotonic()
-            self.spawn(self._listen())
+            self._subscribed_at = time.monotonic()
+            self._listening = self.spawn(self._listen())
             self.spawn(self._relay())
             self.spawn(self._ring())
 
@@ -88,11 +95,12 @@ class Hub:
         self._outbox.clear()
         self.on_desk_changed = None
 
-    def spawn(self, work: Any) -> None:
+    def spawn(self, work: Any) -> "asyncio.Task[Any]":
         """Run a coroutine of this loop, and keep it from being collected half-way."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -182,6 +190,18 @@ class Hub:
         while True:
             await asyncio.sleep(RING_SECONDS)
             self._has_news.set()
+            if self.is_deaf and time.monotonic() - self._subscribed_at > SUBSCRIBE_AGAIN_SECONDS:
+                self._subscribed_at = time.monotonic()
+                await self._subscribe_again()
+
+    async def _subscribe_again(self) -> None:
+        with contextlib.suppress(Exception):  # a connection that is dead may also not close
+            # A word on its way out may hold the same connection until its own time is up.
+            async with asyncio.timeout(2 * RELAY_SECONDS):
+                await self._layer().flush()
+        if self._listening is not None:
+            self._listening.cancel()
+        self._listening = self.spawn(self._listen())
 
     def _layer(self) -> BaseChannelLayer:
         layer = get_channel_layer()

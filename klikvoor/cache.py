@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.cache.backends.locmem import LocMemCache
-from django.core.cache.backends.redis import RedisCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import TimeoutError as RedisHangs
+
+from klikvoor.sentinel import Sentinels
 
 
 def _or_locally(name: str) -> Callable[..., Any]:
@@ -23,11 +25,25 @@ def _or_locally(name: str) -> Callable[..., Any]:
     return method
 
 
+class _Client(RedisCacheClient):
+    """Also finds a Redis that sentinels know."""
+
+    _pools: dict[int, Any]
+    _servers: list[str]
+    _pool_options: dict[str, Any]
+
+    def _get_connection_pool(self, write: bool) -> Any:
+        if not self._pools and (sentinels := Sentinels.at(self._servers[0])):
+            self._pools[0] = sentinels.pool(**self._pool_options)
+        return super()._get_connection_pool(write)  # type: ignore[misc]  # the stubs leave it out
+
+
 class Cache(RedisCache):
     """Counts by process while Redis is away: then limits are looser, and never gone."""
 
     def __init__(self, server: Any, params: dict[str, Any]) -> None:
         super().__init__(server, params)
+        self._class = _Client
         self.own = LocMemCache("while-redis-is-away", {})
 
     add = _or_locally("add")

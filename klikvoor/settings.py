@@ -11,9 +11,22 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
+
+from klikvoor.sentinel import Sentinels
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class _Variables(FileAwareMapping):
+    """Editors and `echo` end a file with a line feed, which is no part of a key or an address."""
+
+    def __getitem__(self, key: str) -> str:
+        return str(super().__getitem__(key)).rstrip("\r\n")
+
+
 env = environ.FileAwareEnv()
+env.ENVIRON = _Variables()
 if env_file := os.environ.get("KLIKVOOR_ENV_FILE"):
     environ.Env.read_env(env_file)
 
@@ -123,7 +136,15 @@ if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     }
     DATABASE["TEST"] = {"NAME": str(BASE_DIR / "var/test.sqlite3")}
 else:
+    # A database whose machine vanished without a word counts as gone after ten seconds, instead of
+    # after a quarter of an hour. What DATABASE_URL says behind its `?` goes first.
     DATABASE["OPTIONS"] = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 10_000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        **DATABASE.get("OPTIONS", {}),
         "pool": {"min_size": 2, "max_size": DATABASE_POOL, "timeout": 10},
     }
     DATABASE["TEST"] = {"NAME": "test_klikvoor"}
@@ -136,16 +157,18 @@ PG_BIN = env.str("PG_BIN", default="")
 
 # --- Processes ----------------------------------------------------------------------------------
 
-# Empty: one process, no doorbell between processes needed. Else redis://, rediss:// or unix://.
+# Empty: one process, no doorbell between processes needed. Else redis://, rediss://, unix://, or
+# redis+sentinel:// (klikvoor/sentinel.py).
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
+    _sentinels = Sentinels.at(REDIS_URL)
     # The pub/sub layer, because the default one drops silently and loses its readers when Redis
     # restarts. The database is the truth, so nothing that is written down here matters.
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
             "CONFIG": {
-                "hosts": [REDIS_URL],
+                "hosts": [_sentinels.for_layer() if _sentinels else REDIS_URL],
                 "symmetric_encryption_keys": [SECRET_KEY, *SECRET_KEY_FALLBACKS],
             },
         }
@@ -153,7 +176,8 @@ if REDIS_URL:
     CACHES = {
         "default": {
             "BACKEND": "klikvoor.cache.Cache",
-            "LOCATION": REDIS_URL,
+            # A list, because Django cuts a text at its commas.
+            "LOCATION": [REDIS_URL],
             # A Redis that hangs holds nobody up for longer than this.
             "OPTIONS": {"socket_timeout": 1.0, "socket_connect_timeout": 1.0},
         }

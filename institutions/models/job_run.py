@@ -16,8 +16,10 @@ class JobRunQuerySet(models.QuerySet["JobRun"]):
     def late(self, now: datetime) -> "JobRunQuerySet":
         """Watched ones that did not succeed for a day and an hour, or never since the first try."""
         long_ago = now - LATE
-        return self.filter(is_watched=True).exclude(name__in=NOT_OURS).filter(
-            Q(ran_at__lt=long_ago) | Q(ran_at__isnull=True, first_tried_at__lt=long_ago)
+        return (
+            self.filter(is_watched=True)
+            .exclude(name__in=NOT_OURS)
+            .filter(Q(ran_at__lt=long_ago) | Q(ran_at__isnull=True, first_tried_at__lt=long_ago))
         )
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.faults [--shape embedded|scaled] [--seconds 60] [--seed 1]`: runs, judged.
+"""`python -m tests.faults [--shape NAME] [--seconds 60] [--seed 1]`: runs, judged.
 
 Without a shape one run of each, whatever becomes of the first; at the end a table of all. Exits with
 1 when a promise was broken, or when the bars of docs/reliability.md were missed.
@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.faults.checker import Verdict
-from tests.faults.site import SHAPES
+from tests.faults.shapes import SHAPES
 from tests.faults.world import Plan, play
 
+# The others need nginx, or a second PostgreSQL.
+USUAL = ("embedded", "scaled")
 RETURN_BAR = 10.0
 DELIVERY_BAR = 2.0
 
@@ -28,9 +30,22 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def make_environment() -> None:
+    """Keys that are only good for a run."""
+    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
+    os.environ |= {
+        "SECRET_KEY": "only-for-tests-" + "s" * 40,
+        "HASHING_KEY": key,
+        "SEALING_KEYS": f"test:{key}",
+    }
+    os.environ.pop("KLIKVOOR_ENV_FILE", None)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--shape", choices=list(SHAPES), action="append", help="both without it")
+    parser.add_argument(
+        "--shape", choices=list(SHAPES), action="append", help="embedded and scaled without it"
+    )
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0, help="0: a new one")
     parser.add_argument("--every", type=float, default=8, help="seconds between two faults")
@@ -41,15 +56,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave the logs where they are")
     options = parser.parse_args()
     seed = options.seed or secrets.randbelow(10**6)
-    key = base64.urlsafe_b64encode(bytes(range(32))).decode()
-    os.environ |= {
-        "SECRET_KEY": "only-for-tests-" + "s" * 40,
-        "HASHING_KEY": key,
-        "SEALING_KEYS": f"test:{key}",
-    }
-    os.environ.pop("KLIKVOOR_ENV_FILE", None)
+    make_environment()
     done = []
-    for shape in options.shape or SHAPES:
+    for shape in options.shape or USUAL:
         plan = Plan(
             shape,
             options.seconds,

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import html
 import re
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -46,11 +47,16 @@ class Reply:
         return html.unescape(found[1]) if found else ""
 
 
-async def exchange(port: int, request: bytes, opened: "set[asyncio.StreamWriter]") -> Reply:
+async def exchange(
+    port: int,
+    request: bytes,
+    opened: "set[asyncio.StreamWriter]",
+    trust: ssl.SSLContext | None,
+) -> Reply:
     """Send one request on a connection of its own. `opened` holds what somebody else may cut."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection("localhost", port)
+            reader, writer = await asyncio.open_connection("localhost", port, ssl=trust)
             opened.add(writer)
             try:
                 writer.write(request)
@@ -131,7 +137,7 @@ class Browser:
         if method == "POST":
             lines += [f"Content-Type: {FORM}", f"Content-Length: {len(body)}"]
         request = "\r\n".join([*lines, "", ""]).encode() + body
-        reply = await exchange(port, request, self.opened)
+        reply = await exchange(port, request, self.opened, self.world.trust)
         self._keep_cookies(reply)
         return reply
 

@@ -100,11 +100,12 @@ class Line:
         opened_at, code = 0.0, 0
         try:
             port = self.world.port(self.rng)
+            origin = self.world.origin(port)
             # fmt: off
             socket = await connect(
-                f"ws://localhost:{port}{self.socket_path}", origin=self.world.origin(port),
+                f"{origin.replace('http', 'ws', 1)}{self.socket_path}", origin=origin,
                 additional_headers={"Cookie": self.cookie}, compression=None, ping_interval=None,
-                open_timeout=8, close_timeout=1, max_size=None, max_queue=None,
+                open_timeout=8, close_timeout=1, max_size=None, max_queue=None, ssl=self.world.trust,
             )
             # fmt: on
             self.socket = socket
@@ -245,7 +246,7 @@ class Line:
             f"Origin: {self.world.origin(port)}\r\nCookie: {self.cookie}\r\nConnection: close\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
-        reply = await exchange(port, head.encode() + body, set())
+        reply = await exchange(port, head.encode() + body, set(), self.world.trust)
         return reply.status, json.loads(reply.body)["frames"] if reply.status == 200 else []
 
     # --- Out ------------------------------------------------------------------------------------

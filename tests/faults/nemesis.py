@@ -6,7 +6,9 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from tests.faults.failover import FailOver
 from tests.faults.memory import Fault
+from tests.faults.proxied import Proxied
 from tests.faults.site import Embedded, Scaled
 
 if TYPE_CHECKING:
@@ -45,6 +47,17 @@ class Nemesis:
                 "Redis emptied": lambda fault: site.redis_emptied(),
                 "PostgreSQL restart": lambda fault: site.database_restarted(),
                 "rolling restart": lambda fault: site.rolling_restart(),
+            }
+        if isinstance(site, Proxied):
+            self.faults |= {
+                "proxy reloaded": lambda fault: site.reload_proxy(),
+                "proxy restarted": lambda fault: site.restart_proxy(1),
+            }
+        if isinstance(site, FailOver):
+            self.faults |= {
+                "primary lost": lambda fault: site.primary_lost(),
+                "Redis master killed": lambda fault: site.master_killed(),
+                "Redis master hangs": lambda fault: site.master_hangs(),
             }
 
         if world.plan.only:

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import psycopg
 
 from tests import services
 from tests.faults.mailbox import Mailbox
+from tests.nginx import Nginx
 from tests.servers import ROOT, Server, environment, manage
 
 CLOCK = ROOT / "tests/faults/clock"
@@ -78,6 +78,8 @@ class Site:
 
     name = ""
     processes = 1
+    # What stands in front of the processes; without it people choose one themselves.
+    proxy: Nginx | None = None
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -92,6 +94,10 @@ class Site:
         """Arrange a database; return the environment that names it."""
         raise NotImplementedError
 
+    def origins(self) -> str:
+        """The addresses in people's browsers, if they are not those of the processes."""
+        return ""
+
     async def start(self) -> None:
         static = self.directory / "static"
         static.mkdir()
@@ -101,13 +107,13 @@ class Site:
             "STATIC_ROOT": str(static),
         }
         manage("collectstatic", "--noinput", env=self.env)
-        self.door = Door(self.env | {"ORIGINS": "http://localhost"})
+        self.door = Door(self.env | {"ORIGINS": self.origins() or "http://localhost"})
         await self.door.open()
         bent = {"PYTHONPATH": str(CLOCK), "KLIKVOOR_TEST_CLOCK": str(self.clock)}
         for number in range(self.processes):
             arguments = ("--no-jobs",) if number else ()
             self.servers.append(Server(self.directory, self.env | bent, *arguments))
-        origins = ",".join(server.url for server in self.servers)
+        origins = self.origins() or ",".join(server.url for server in self.servers)
         for server in self.servers:
             server.env = server.env | {"ORIGINS": origins}
 
@@ -278,5 +284,4 @@ def make_directory(inside: Path) -> Path:
     return inside
 
 
-SHAPES: dict[str, Callable[[Path], Site]] = {"embedded": Embedded, "scaled": Scaled}
-__all__ = ["SHAPES", "Embedded", "Scaled", "Site", "make_directory", "os", "shutil"]
+__all__ = ["Embedded", "Scaled", "Site", "make_directory", "os", "shutil"]

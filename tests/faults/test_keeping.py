@@ -20,7 +20,8 @@ import pytest
 from tests import services
 from tests.faults import world
 from tests.faults.memory import Fault
-from tests.faults.site import SHAPES, Door, Site
+from tests.faults.shapes import SHAPES
+from tests.faults.site import Door, Site
 from tests.faults.world import Plan, World
 from tests.servers import Server, manage
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from tests.faults.line import Line
 from tests.faults.memory import Claim, Memory, Person
 from tests.faults.nemesis import Nemesis
 from tests.faults.players import Visitor, Worker
-from tests.faults.site import SHAPES, Site
+from tests.faults.shapes import SHAPES
+from tests.faults.site import Site
 
 SETTLE_SECONDS = 40.0
 FAILURES = (
@@ -73,12 +75,19 @@ class World:
         asyncio.get_running_loop().call_later(seconds, deed)
 
     def port(self, rng: random.Random) -> int:
-        """As a proxy does: to one that runs, if there is any."""
+        """The proxy's, or as a proxy does: of one that runs, if there is any."""
+        if self.site.proxy is not None:
+            return self.site.proxy.port
         running = [server.port for server in self.site.servers if server.is_running]
         return rng.choice(running or [self.site.servers[0].port])
 
     def origin(self, port: int) -> str:
-        return f"http://localhost:{port}"
+        return f"{'https' if self.trust else 'http'}://localhost:{port}"
+
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """What the lines of people trust, if they speak TLS."""
+        return self.site.proxy and self.site.proxy.trust
 
     def waiting_or_not(self, conversation: str, is_waiting: bool) -> None:
         if is_waiting and conversation not in self.memory.over:

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Restart every serving process of this machine, one after the other, and then the jobs.
+#
+#     deploy/rolling-restart.sh            # all klikvoor@PORT.service that are active
+#     deploy/rolling-restart.sh 8001 8002  # these
+#
+# A process is only stopped while another one is ready, and the next one only after this one is ready
+# again. One that does not come up ends the script: the others go on with what they run. People keep
+# talking: each window is told when to come back, and finds another process.
+set -eu
+
+ready=${READY:-/healthz/ready}
+patience=${PATIENCE:-60}
+systemctl=${SYSTEMCTL:-systemctl}
+
+say() { printf '%s\n' "$*" >&2; }
+
+is_ready() {
+    curl --silent --fail --max-time 3 --output /dev/null "http://127.0.0.1:$1$ready"
+}
+
+command -v curl >/dev/null || { say "This needs curl. On Debian: apt install curl"; exit 2; }
+
+if [ $# -eq 0 ]; then
+    # shellcheck disable=SC2046  # one word for each port
+    set -- $("$systemctl" list-units --plain --no-legend --state=active 'klikvoor@*.service' |
+        sed -n 's/^ *klikvoor@\([0-9][0-9]*\)\.service .*/\1/p')
+fi
+[ $# -gt 0 ] || { say "No klikvoor@PORT.service is active."; exit 2; }
+
+for port in "$@"; do
+    other=
+    for one in "$@"; do
+        if [ "$one" != "$port" ] && is_ready "$one"; then other=$one; fi
+    done
+    if [ $# -gt 1 ] && [ -z "$other" ]; then
+        say "No other process is ready, so $port stays as it is."
+        exit 1
+    fi
+    say "Restarting $port"
+    "$systemctl" restart "klikvoor@$port.service"
+    left=$patience
+    until is_ready "$port"; do
+        left=$((left - 1))
+        if [ "$left" -le 0 ]; then
+            say "$port is not ready after $patience seconds; the rest was left alone."
+            say "journalctl --unit klikvoor@$port says why."
+            exit 1
+        fi
+        sleep 1
+    done
+done
+
+if "$systemctl" is-active --quiet klikvoor-jobs.service; then
+    say "Restarting the jobs"
+    "$systemctl" restart klikvoor-jobs.service
+fi
+say "Done."

@@ -1,0 +1,126 @@
+"""deploy/rolling-restart.sh, with a systemctl that only writes down what it is asked.
+
+What a restart does to people who talk is tried in test_behind_nginx.py.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deploy.files import DEPLOY
+
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >> "$CALLS"
+case $1 in
+list-units) for port in $PORTS; do echo "klikvoor@$port.service loaded active running Klikvoor"; done ;;
+esac
+"""
+
+
+class Process(ThreadingHTTPServer):
+    """Says whether it is ready, as a process does at /healthz/ready."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Ready)
+        self.is_ready = True
+        self.port = self.server_address[1]
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Ready(BaseHTTPRequestHandler):
+    server: Process
+
+    def do_GET(self) -> None:
+        found = self.path == "/healthz/ready"
+        self.send_response((200 if self.server.is_ready else 503) if found else 404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def processes() -> Iterator[list[Process]]:
+    if shutil.which("curl") is None:
+        pytest.skip("no curl on this machine. On Debian: apt install curl")
+    three = [Process(), Process(), Process()]
+    yield three
+    for one in three:
+        one.shutdown()
+        one.server_close()
+
+
+def run(
+    processes: list[Process], directory: Path, *ports: int
+) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    systemctl = directory / "systemctl"
+    systemctl.write_text(SYSTEMCTL)
+    systemctl.chmod(0o755)
+    calls = directory / "calls"
+    done = subprocess.run(
+        [DEPLOY / "rolling-restart.sh", *map(str, ports)],
+        env=os.environ
+        | {
+            "SYSTEMCTL": str(systemctl),
+            "CALLS": str(calls),
+            "PORTS": " ".join(str(one.port) for one in processes),
+            "PATIENCE": "1",
+        },
+        capture_output=True,
+        text=True,
+    )
+    return done, calls.read_text().splitlines() if calls.exists() else []
+
+
+def test_all_are_restarted_in_turn_and_the_jobs_last(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    done, calls = run(processes, tmp_path)
+    assert done.returncode == 0, done.stderr
+    restarts = [call for call in calls if call.startswith("restart")]
+    assert restarts == [
+        *(f"restart klikvoor@{one.port}.service" for one in processes),
+        "restart klikvoor-jobs.service",
+    ]
+
+
+def test_one_that_does_not_come_up_leaves_the_rest_alone(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    _, second, third = processes
+    second.is_ready = False
+    done, calls = run(processes, tmp_path)
+    assert done.returncode == 1
+    assert f"{second.port} is not ready" in done.stderr
+    assert f"restart klikvoor@{second.port}.service" in calls
+    assert not [
+        call for call in calls if str(third.port) in call or "restart klikvoor-jobs" in call
+    ]
+
+
+def test_the_last_one_that_is_ready_is_not_stopped(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    first, second, third = processes
+    second.is_ready = third.is_ready = False
+    done, calls = run(processes, tmp_path)
+    assert done.returncode == 1
+    assert f"{first.port} stays as it is" in done.stderr
+    assert not [call for call in calls if call.startswith("restart")]
+
+
+def test_some_can_be_named(processes: list[Process], tmp_path: Path) -> None:
+    first, second, _ = processes
+    done, calls = run(processes, tmp_path, second.port, first.port)
+    assert done.returncode == 0, done.stderr
+    restarts = [call for call in calls if call.startswith("restart klikvoor@")]
+    assert restarts == [f"restart klikvoor@{one.port}.service" for one in (second, first)]
