@@ -164,14 +164,14 @@ class Writer:
         """Write what waits, close the connection, end the thread. A later post starts anew."""
         with self._start:
             thread, self._thread = self._thread, None
-        if thread is not None:
+        if thread is not None and thread.is_alive():
             self._queue.put(None)
             thread.join(timeout)
 
     def _put(self, item: Post | Mark) -> None:
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             with self._start:
-                if self._thread is None:
+                if self._thread is None or not self._thread.is_alive():
                     self._thread = threading.Thread(
                         target=self._run, name="chat-writer", daemon=True
                     )

@@ -21,6 +21,7 @@ from django.core.mail import get_connection
 from django.utils import timezone
 
 from institutions.models import Brand, JobRun, Membership, StaffMail
+from klikvoor.backups import last_backup_at
 from klikvoor.doctor import Line, note, well, wrong
 from klikvoor.running import TICK
 from klikvoor.startup import SMTP, SQLITE, settings_problems
@@ -33,6 +34,7 @@ SECONDS = 5.0
 # The last runs are written down once a minute.
 SLACK = timedelta(minutes=3)
 MAIL_LATE = timedelta(hours=1)
+BACKUP_LATE = timedelta(hours=25)
 OLDEST_REDIS = 6
 
 
@@ -381,3 +383,27 @@ def _job(run: JobRun | None, every: float, now: datetime) -> Iterator[Line]:
             "It hangs, or one before it does.",
             "Restart `manage.py jobs`. If it comes back, look at locks in the database.",
         )
+
+
+# --- Backups ------------------------------------------------------------------------------------
+
+
+def backups() -> Iterator[Line]:
+    made_at = last_backup_at()
+    if made_at is None:
+        if not settings.DEMO:
+            yield note(
+                "There was no backup yet.",
+                "`python manage.py backup DIRECTORY`, every hour (docs/operations.md, Backup and restore).",
+            )
+        return
+    age = timezone.now() - made_at
+    if age > BACKUP_LATE:
+        yield wrong(
+            f"The last backup was made {_seconds(age)} ago.",
+            "What was written since then goes with the disk.",
+            "Look why `manage.py backup` does not run: its timer, the room on the disk, the version of"
+            " pg_dump.",
+        )
+    else:
+        yield well(f"The last backup was made {_seconds(age)} ago.")

@@ -168,3 +168,12 @@ def test_a_stopped_writer_has_written_everything(
         writer.post(post_of(waiting_conversation, visitor.pk, f"bericht {number}"))
     writer.stop()
     assert Message.objects.count() == 50
+
+
+def test_a_thread_that_died_is_replaced(
+    writer: Writer, waiting_conversation: Conversation, visitor: Visitor
+) -> None:
+    writer._thread = threading.Thread(target=lambda: None)
+    writer._thread.start()
+    writer._thread.join()
+    assert writer.post_and_wait(post_of(waiting_conversation, visitor.pk)).is_new

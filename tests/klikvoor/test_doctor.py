@@ -21,6 +21,7 @@ from chat.models import Conversation, ConversationKey
 from institutions.models import Brand, Institution, JobRun, KeyCheck, StaffMail, User
 from institutions.models.keys import HASHING, PURPOSE
 from institutions.sealing import keyed_hash, seal_secret
+from klikvoor.backups import JOB as BACKUP
 from klikvoor.doctor import WELL, WRONG, Check, Line, database, look, machine, services
 from klikvoor.running import TICK
 from klikvoor.tick import jobs as all_jobs
@@ -424,6 +425,18 @@ def test_a_job_that_is_no_more_is_not_missed() -> None:
 
     assert "of_an_older_version" not in {job.run.__name__ for job in all_jobs()}
     assert found(services.jobs) == ""
+
+
+@pytest.mark.django_db
+def test_a_backup_that_was_not_made_is_told() -> None:
+    now = timezone.now()
+    assert "no backup yet" in found(services.backups, NOTE)
+
+    run = JobRun.objects.create(name=BACKUP, ran_at=now - timedelta(hours=2))
+    assert found(services.backups) == ""
+
+    JobRun.objects.filter(pk=run.pk).update(ran_at=now - timedelta(hours=26))
+    assert found(services.backups) == "The last backup was made 26 hours ago."
 
 
 # --- The machine --------------------------------------------------------------------------------

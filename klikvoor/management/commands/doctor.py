@@ -28,6 +28,7 @@ IN_DATABASE: tuple[tuple[str, Check], ...] = (
     ("beginning", services.beginning),
     ("jobs", services.jobs),
     ("mail out", services.mail_out),
+    ("backups", services.backups),
 )
 SIGNS = {WRONG: "WRONG", NOTE: "note "}
 
