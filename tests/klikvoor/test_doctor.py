@@ -22,7 +22,7 @@ from institutions.models import Brand, Institution, JobRun, KeyCheck, StaffMail,
 from institutions.models.keys import HASHING, PURPOSE
 from institutions.sealing import keyed_hash, seal_secret
 from klikvoor.backups import JOB as BACKUP
-from klikvoor.doctor import WELL, WRONG, Check, Line, database, look, machine, services
+from klikvoor.doctor import NOTE, WELL, WRONG, Check, Line, database, look, machine, services
 from klikvoor.running import TICK
 from klikvoor.tick import jobs as all_jobs
 from mail.listener import Listener, Place
