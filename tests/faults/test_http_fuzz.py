@@ -25,7 +25,7 @@ from django.urls import NoReverseMatch, reverse
 
 from chat.models import Conversation, Visitor
 from institutions.models import User
-from klikvoor.logs import PrivateFilter
+from klikvoor.logs import Handler, LineFormatter
 from roster.models import ConsultationHour, ServiceLine
 from tests.chat.letters import write_letter
 from tests.faults.grammar import PLANTED, STRANGE, Speaker
@@ -88,8 +88,8 @@ CONTENT_TYPES = [
 def log() -> Iterator[StringIO]:
     """Everything that would be written, as the site writes it."""
     written = StringIO()
-    handler = logging.StreamHandler(written)
-    handler.addFilter(PrivateFilter())
+    handler = Handler(written)
+    handler.setFormatter(LineFormatter())
     logging.getLogger().addHandler(handler)
     yield written
     logging.getLogger().removeHandler(handler)
