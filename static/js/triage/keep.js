@@ -8,11 +8,17 @@ const form = document.getElementById("answer");
 let timer = 0;
 // One after the other: an older state must not come after a newer one.
 let sending = Promise.resolve();
-let kept = filledIn();
+let kept = filledIn(asItCame());
 
-function filledIn() {
-  const data = new FormData(form);
-  for (const field of form.querySelectorAll("[role=combobox]")) {
+function asItCame() {
+  const copy = form.cloneNode(true);
+  copy.reset();
+  return copy;
+}
+
+function filledIn(from = form) {
+  const data = new FormData(from);
+  for (const field of from.querySelectorAll("[role=combobox]")) {
     if (!field.closest(".place").querySelector("[data-chosen]")) data.delete(field.name);
   }
   return new URLSearchParams(data).toString();
@@ -49,3 +55,5 @@ addEventListener(
   },
   { capture: true },
 );
+// Somebody may have typed before this script was here.
+if (filledIn() !== kept) soon();
