@@ -31,11 +31,13 @@ class Sentinels:
         """Return whom the address names; None when it is not one of sentinels."""
         if not url.startswith(f"{SCHEME}://"):
             return None
-        parts = urlsplit(url)
-        user, _, places = parts.netloc.rpartition("@")
+        # By hand: some versions of urlsplit take several hosts, one of them in brackets, for a fault.
+        netloc, _, path = url.removeprefix(f"{SCHEME}://").partition("/")
+        path, _, query = path.partition("?")
+        user, _, places = netloc.rpartition("@")
         username, _, password = map(unquote, user.partition(":"))
-        name, _, database = parts.path.strip("/").partition("/")
-        asked = parse_qs(parts.query, keep_blank_values=True)
+        name, _, database = path.strip("/").partition("/")
+        asked = parse_qs(query, keep_blank_values=True)
         sentinel_password = asked.pop("sentinel_password", [""])[0]
         try:
             hosts = tuple(_host(place) for place in places.split(","))

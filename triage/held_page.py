@@ -68,6 +68,7 @@ SENTENCES: dict[str, Callable[[int], str]] = {
     "mail.IncomingMail": _mails_in,
     "mail.VisitorMail": _mails_out,
     "triage.Decision": lambda n: _("Welke regel van de vragen bepaalde hoe dringend het is"),
+    "triage.Weighing": lambda n: _("Dat we keken of je woorden dringend waren, zonder die woorden"),
     "chat.Conversation": lambda n: "",  # the chat or letter that it goes on from: listed itself
     "chat.ConversationKey": lambda n: "",  # the lock
     "mail.Correspondence": lambda n: "",  # where mail comes back to: goes with the address

@@ -97,7 +97,8 @@ async def test_keys_change_and_backups_are_made_while_people_talk(
     shape = "scaled" if kind_of_database == "postgresql" else "embedded"
     site = SHAPES[shape](directory)
     site.processes = min(site.processes, 2)
-    plan = Plan(shape=shape, seconds=15, seed=7, visitors=5)
+    # Nobody writes letters: who erases one takes away what was acknowledged.
+    plan = Plan(shape=shape, seconds=15, seed=7, visitors=5, writers=0, answerers=0)
     try:
         await site.start()
         site.env["PG_BIN"] = str(services.postgresql_programs())

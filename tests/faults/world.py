@@ -25,6 +25,8 @@ FAILURES = (
     "a task of the hub failed",
     "did not end in order",
 )
+# Not ours: the database, which is what goes wrong in these runs, was away or full.
+AWAY = ("OperationalError", "InterfaceError", "PoolTimeout", "PoolClosed", "AdminShutdown")
 
 
 @dataclass
@@ -277,7 +279,10 @@ class World:
                 " says " in line
                 or " too late" in line
                 or "Traceback" in line
-                or any(failure in line for failure in FAILURES)
+                or (
+                    any(failure in line for failure in FAILURES)
+                    and not any(f": {error} at " in line for error in AWAY)
+                )
             ):
                 yield line[:200]
 

@@ -36,7 +36,7 @@ from tests.mail.letters import ADDRESS, ANSWER, a_reply, address_of, answer
 from tests.people import rights_of, visitor_browser
 from tests.triage.forms import act, code_of, text_of
 from triage.held_page import SENTENCES
-from triage.models import Intake
+from triage.models import Intake, Questionnaire, Weighing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,6 +103,13 @@ def everything(
         worker=anna,
         place="x",
         sealed_reason=UrgencyChange.seal(letter, "x", REASON),
+    )
+    Weighing.objects.create(
+        conversation=letter,
+        questionnaire=Questionnaire.current(visitor.brand),
+        rules_version=1,
+        urgency="soon",
+        danger=False,
     )
     ReturnCode.of(visitor, "token")
     Intake.begin(visitor)
@@ -200,6 +207,7 @@ def test_after_erasing_nothing_is_held_and_what_stays_says_nothing_of_her(
         "chat.UrgencyChange",
         "institutions.AuditEvent",
         "triage.Decision",
+        "triage.Weighing",
     }
     everything.refresh_from_db()
     assert words_of(everything) == []
