@@ -241,7 +241,10 @@ def show_ended(
 
 
 def act(here: Visit) -> HttpResponse:
-    action = ACTIONS.get(here.request.POST.get("action", ""))
+    sent = here.request.POST
+    # Beside a question the buttons for the language belong to the form of the answer, so that it comes along.
+    name = sent.get("action", "language" if "language" in sent else "")
+    action = ACTIONS.get(name)
     try:
         if action is None:
             raise Refusal(TEXTS["unknown"], status=400)
@@ -344,11 +347,15 @@ def keep(here: Visit) -> HttpResponse:
     step = step_number(here)
     if step >= len(intake.questionnaire.steps):
         raise Stale
+    keep_filled_in(here, intake, step)
+    return HttpResponse(status=204)
+
+
+def keep_filled_in(here: Visit, intake: Intake, step: int) -> None:
     form = StepForm(intake.questionnaire.steps[step], here.request.POST)
     form.is_valid()
     given = {code: value for code, value in form.cleaned_data.items() if value}
     intake.keep(step, given, wrong=form.errors.keys())
-    return HttpResponse(status=204)
 
 
 def filled_in(here: Visit, intake: Intake, step: int) -> rules.Answers:
@@ -376,6 +383,9 @@ def choose_language(here: Visit) -> HttpResponse:
     response = go_on()
     if here.visitor is not None:
         Visitor.objects.filter(pk=here.visitor.pk).update(language=language)
+        intake = here.intake
+        if intake and not intake.is_done and here.request.POST.get("step") == str(intake.step):
+            keep_filled_in(here, intake, intake.step)
     elif language != settings.LANGUAGE_CODE:
         # The one cookie of a visit carries this choice too.
         _visitor, token = Visitor.begin(here.brand, language)

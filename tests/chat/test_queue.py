@@ -1,7 +1,7 @@
 """Who comes first, and what we dare to promise about the wait."""
 
 from datetime import UTC, datetime, timedelta
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -246,10 +246,10 @@ def test_ten_thousand_waiting_are_ordered_in_no_time() -> None:
     waiting = [
         waits(f"{n:05}", n * 7 % 240, list(LEVEL_OF)[n % 3], wants=HEERLEN) for n in range(10_000)
     ]
-    began = perf_counter()
+    began = process_time()
     order(waiting, NOW, RULES, [LOCAL, STRANGER], viewer=1)
-    # About 13 ms (bench/queue.py); the bound is for machines that are busy with something else.
-    assert perf_counter() - began < 1.0
+    # About 13 ms (bench/queue.py); the bound is for slow machines, and busy ones count our own time only.
+    assert process_time() - began < 1.0
 
 
 def test_a_free_place_is_taken_at_once_and_then_chats_have_to_end() -> None:

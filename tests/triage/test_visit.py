@@ -123,6 +123,24 @@ def test_what_is_filled_in_so_far_outlives_a_reload_and_is_no_answer_yet(
     assert "er is ruzie" not in text_of(newcomer.get("/"))
 
 
+def test_another_language_takes_along_what_is_filled_in(
+    newcomer: Client, open_hour: ConsultationHour
+) -> None:
+    ask(newcomer)
+    page = newcomer.get("/").content.decode()
+    assert page.count('form="answer" name="language"') == 2
+    sent = {"language": "en", "step": 0, "topic": "peers"}
+    assert newcomer.post("/", sent).status_code == 303
+    page = newcomer.get("/").content.decode()
+    assert "What would you like to talk about?" in page
+    assert 'value="peers" checked' in page
+    # What is left empty on an older page takes nothing away.
+    go(newcomer, "answer", step=0, topic="peers")
+    assert newcomer.post("/", {"language": "nl", "step": 0}).status_code == 303
+    go(newcomer, "back", step=1)
+    assert 'value="peers" checked' in newcomer.get("/").content.decode()
+
+
 def test_what_was_on_its_way_too_long_is_not_kept(
     newcomer: Client, open_hour: ConsultationHour
 ) -> None:

@@ -10,24 +10,25 @@ let timer = 0;
 let sending = Promise.resolve();
 let kept = filledIn(asItCame());
 
+function filledIn(from) {
+  const data = new FormData(from);
+  for (const field of from.querySelectorAll(".place input[type=text]")) {
+    if (!field.closest(".place").querySelector("[data-chosen]")) data.delete(field.name);
+  }
+  return new URLSearchParams(data).toString();
+}
+
+/** The form as the server made it: somebody may have been quicker than this script. */
 function asItCame() {
   const copy = form.cloneNode(true);
   copy.reset();
   return copy;
 }
 
-function filledIn(from = form) {
-  const data = new FormData(from);
-  for (const field of from.querySelectorAll("[role=combobox]")) {
-    if (!field.closest(".place").querySelector("[data-chosen]")) data.delete(field.name);
-  }
-  return new URLSearchParams(data).toString();
-}
-
 function keep() {
   clearTimeout(timer);
   timer = 0;
-  const state = filledIn();
+  const state = filledIn(form);
   // Whoever is on the way out (exit.js) leaves nothing more here.
   if (state === kept || document.documentElement.classList.contains("is-leaving")) return;
   kept = state;
@@ -43,17 +44,9 @@ function soon() {
   timer = setTimeout(keep, REST);
 }
 
+keep();
 form.addEventListener("input", soon);
 form.addEventListener("change", keep);
 document.addEventListener("visibilitychange", () => timer && keep());
-// The form itself brings everything along; any other way on, such as another language, does not.
-addEventListener(
-  "submit",
-  (event) => {
-    if (event.target !== form && event.target.id !== "exit") keep();
-    clearTimeout(timer);
-  },
-  { capture: true },
-);
-// Somebody may have typed before this script was here.
-if (filledIn() !== kept) soon();
+// Every way on is a button of this form, another language too, and brings everything along.
+form.addEventListener("submit", () => clearTimeout(timer));
