@@ -465,6 +465,7 @@ class Answerer(Correspondent):
                 topic="peers",
                 topic_detail="",
                 risk="",
+                seen=page.value_of("seen"),
             )
 
     def form(self, page: Reply) -> dict[str, str]:
