@@ -272,31 +272,47 @@ class Intake(models.Model):
         self.save(update_fields=["step", "sealed_answers"])
 
 
-class Decision(models.Model):
-    """How urgent a conversation was at its start, and by which rules of which version. No words: those
-    are sealed in the conversation."""
+class Assessed(models.Model):
+    """How urgent, by which rules of which version. No words: those are sealed in the conversation."""
 
-    conversation = models.OneToOneField(
-        Conversation, on_delete=models.CASCADE, related_name="decision"
-    )
     questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
     rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
     urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
     danger = models.BooleanField()
-    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
     at = models.DateTimeField(default=timezone.now)
-    weighed_seq = models.PositiveIntegerField(
-        default=0, help_text="Up to where the messages of who waits were weighed as well."
-    )
 
     # Codes only: it stays for the figures when the words are erased.
     goes_with_words = False
 
     class Meta:
+        abstract = True
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.conversation_id} {self.urgency}"
+        return f"{self.conversation_id} {self.urgency}"  # type: ignore[attr-defined]
+
+    @staticmethod
+    def facts(questionnaire: Questionnaire, assessment: rules.Assessment) -> dict[str, Any]:
+        """Return the fields that say how it was assessed."""
+        return {
+            "questionnaire": questionnaire,
+            "rules_version": rules.VERSION,
+            "urgency": assessment.urgency,
+            "danger": assessment.danger,
+            "reasons": list(assessment.holding),
+        }
+
+
+class Decision(Assessed):
+    """How urgent a conversation was at its start."""
+
+    conversation = models.OneToOneField(
+        Conversation, on_delete=models.CASCADE, related_name="decision"
+    )
+    reasons = models.JSONField(default=list, help_text="Places in the questionnaire: rules.3.")
+    weighed_seq = models.PositiveIntegerField(
+        default=0, help_text="Up to where the messages of who waits were weighed as well."
+    )
 
     @classmethod
     def keep(
@@ -308,37 +324,17 @@ class Decision(models.Model):
         """Store it once; who gets a live conversation back has its decision already."""
         cls.objects.get_or_create(
             conversation=conversation,
-            defaults={
-                "questionnaire": questionnaire,
-                "rules_version": rules.VERSION,
-                "urgency": assessment.urgency,
-                "danger": assessment.danger,
-                "reasons": list(assessment.holding),
-            },
+            defaults=cls.facts(questionnaire, assessment),
         )
 
 
-class Weighing(models.Model):
-    """What the word lists found in words that came after the questions: of who waits, or in a letter.
-    No words here either."""
+class Weighing(Assessed):
+    """What the word lists found in words that came after the questions: of who waits, or in a letter."""
 
     conversation = models.ForeignKey(
         Conversation, on_delete=models.CASCADE, related_name="weighings"
     )
-    questionnaire = models.ForeignKey(Questionnaire, on_delete=models.PROTECT, related_name="+")
-    rules_version = models.PositiveSmallIntegerField(help_text="How the rules were read.")
-    urgency = models.CharField(max_length=6, choices=Conversation.Urgency.choices)
-    danger = models.BooleanField()
     reasons = models.JSONField(default=list, help_text="Places in the questionnaire: words.3.")
-    at = models.DateTimeField(default=timezone.now)
-
-    goes_with_words = False
-
-    class Meta:
-        ordering = ["pk"]
-
-    def __str__(self) -> str:
-        return f"{self.conversation_id} {self.urgency}"
 
     @classmethod
     def keep(
@@ -347,14 +343,7 @@ class Weighing(models.Model):
         questionnaire: Questionnaire,
         assessment: rules.Assessment,
     ) -> None:
-        cls.objects.create(
-            conversation=conversation,
-            questionnaire=questionnaire,
-            rules_version=rules.VERSION,
-            urgency=assessment.urgency,
-            danger=assessment.danger,
-            reasons=list(assessment.holding),
-        )
+        cls.objects.create(conversation=conversation, **cls.facts(questionnaire, assessment))
 
 
 def forget_old(now: datetime) -> int:
