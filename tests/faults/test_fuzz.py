@@ -5,12 +5,10 @@ that a new command or state is tried without another line. `make fuzz FRAMES=100
 """
 
 import json
-import logging
 import os
 import random
 import time
 import uuid
-from collections.abc import Iterator
 from io import StringIO
 from typing import Any
 
@@ -22,7 +20,6 @@ from chat.database import in_pool
 from chat.models import Conversation, Message, Note, StatusChange, Visitor
 from chat.texts import REFUSALS
 from institutions.models import AuditEvent, Brand, User
-from klikvoor.logs import Handler, LineFormatter
 from roster.models import ConsultationHour
 from tests.chat.windows import Window, desk_window, visitor_window
 from tests.faults.grammar import PLANTED, Speaker, struct_types
@@ -38,17 +35,6 @@ SEED = int(os.environ.get("SEED", "7431"))
 ROUND = 250
 STATES = ["waiting", "active", "returned", "closed", "abandoned"]
 CLOSE_CODES = {4400, 4401, 4403, 4408, 4429}
-
-
-@pytest.fixture
-def log() -> Iterator[StringIO]:
-    """Everything that would be written, as the site writes it."""
-    written = StringIO()
-    handler = Handler(written)
-    handler.setFormatter(LineFormatter())
-    logging.getLogger().addHandler(handler)
-    yield written
-    logging.getLogger().removeHandler(handler)
 
 
 @pytest.fixture

@@ -7,13 +7,11 @@ longer.
 """
 
 import json
-import logging
 import os
 import random
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from io import StringIO
 from urllib.parse import quote, urlencode
 
@@ -25,7 +23,6 @@ from django.urls import NoReverseMatch, reverse
 
 from chat.models import Conversation, Visitor
 from institutions.models import User
-from klikvoor.logs import Handler, LineFormatter
 from roster.models import ConsultationHour, ServiceLine
 from tests.chat.letters import write_letter
 from tests.faults.grammar import PLANTED, STRANGE, Speaker
@@ -82,17 +79,6 @@ CONTENT_TYPES = [
     "",
     "onzin/é",
 ]
-
-
-@pytest.fixture
-def log() -> Iterator[StringIO]:
-    """Everything that would be written, as the site writes it."""
-    written = StringIO()
-    handler = Handler(written)
-    handler.setFormatter(LineFormatter())
-    logging.getLogger().addHandler(handler)
-    yield written
-    logging.getLogger().removeHandler(handler)
 
 
 class Noise:
