@@ -16,8 +16,10 @@ import msgspec
 from picows import WSFrame, WSHandshakeError, WSListener, WSMsgType, WSTransport, ws_connect
 
 LETTERS = 80
-OPENING_AT_ONCE = 16
+OPENING_AT_ONCE = 100
 HEARTBEAT_SECONDS = 20
+# Browsers opened at different moments, so only a two hundredth of them beats at once.
+BEATS = 200
 # What a browser says when it opens a socket; short test requests would flatter the memory.
 BROWSER = {
     "User-Agent": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -240,10 +242,10 @@ class Crowd:
         self.partners = dict(self.chats) | {b: a for a, b in self.chats}
 
     async def beat(self) -> None:
-        """Say now and then that everybody is still there, as the browser does."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            for person in self.people:
+        """Say now and then that everybody is still there, as browsers do: each at its moment."""
+        for turn in itertools.cycle(range(BEATS)):
+            await asyncio.sleep(HEARTBEAT_SECONDS / BEATS)
+            for person in self.people[turn::BEATS]:
                 if person.seat.hello:
                     person.send('{"type":"heartbeat"}')
 

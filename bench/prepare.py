@@ -34,16 +34,14 @@ from roster.models import Presence, ServiceLine
 # The holders of idle chats have no desk open; this keeps the jobs from giving their chats back.
 AWAY_SECONDS = 3600
 CHATS_PER_ABSENT_WORKER = 25
-# Nobody's own wish here: the load is what is measured.
-MANY = 30_000
 
 
-def new_worker(institution: Institution, number: int) -> Staff:
+def new_worker(institution: Institution, number: int, chat_cap: int) -> Staff:
     user = User.objects.create(
         email=f"worker{number}@bench.klikvoor.example",
         name=f"Worker {number}",
         chat_name=f"Worker {number}",
-        chat_cap=MANY,
+        chat_cap=chat_cap,
         password="!",
     )
     Membership.objects.create(user=user, institution=institution, role=Membership.Role.WORKER)
@@ -98,12 +96,12 @@ def prepare(chats: int, idle: int) -> Iterator[tuple[Seat, Seat] | tuple[Seat]]:
     line.brands.add(brand)
     institution = Institution.objects.create(name="Bench")
     for number in range(chats):
-        staff = new_worker(institution, number)
+        staff = new_worker(institution, number, 1)
         conversation, visitor = new_chat(line, brand, staff)
         yield visitor, desk(conversation, sign_in(staff))
     for number in range(idle):
         if number % CHATS_PER_ABSENT_WORKER == 0:
-            absent = new_worker(institution, chats + number)
+            absent = new_worker(institution, chats + number, CHATS_PER_ABSENT_WORKER)
         yield (new_chat(line, brand, absent)[1],)
 
 

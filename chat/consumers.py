@@ -20,12 +20,12 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 
 from chat.counts import counts
-from chat.database import in_pool
 from chat.models import Visitor
 from chat.peers import GONE, OUR_FAULT, TOO_SLOW, Gone, Peer
+from chat.together import Together
 from chat.visitor_peer import VisitorPeer
 from chat.worker_peer import WorkerPeer
-from institutions.access import staff_of_session
+from institutions.access import staff_of_sessions
 
 log = logging.getLogger("klikvoor.chat.consumers")
 
@@ -266,9 +266,13 @@ class ChatConsumer(AsyncConsumer):
         return ""
 
 
+visitor_of = Together(Visitor.find_all)
+staff_holding = Together(staff_of_sessions)
+
+
 class VisitorConsumer(ChatConsumer):
     async def peer_for(self) -> Peer | None:
-        visitor = await in_pool(Visitor.find, self.cookie(settings.VISIT_COOKIE_NAME))
+        visitor = await visitor_of(self.cookie(settings.VISIT_COOKIE_NAME))
         if visitor is None:
             return None
         return VisitorPeer(
@@ -279,7 +283,7 @@ class VisitorConsumer(ChatConsumer):
 class WorkerConsumer(ChatConsumer):
     async def peer_for(self) -> Peer | None:
         session_key = self.cookie(settings.SESSION_COOKIE_NAME)
-        staff = await in_pool(staff_of_session, session_key) if session_key else None
+        staff = await staff_holding(session_key) if session_key else None
         if staff is None or not staff.is_worker:
             return None
         return WorkerPeer(

@@ -8,7 +8,7 @@ here.
 import heapq
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -254,7 +254,8 @@ def expected_waits(capacity: Capacity, count: int) -> list[int | None]:
     if capacity.slots <= 0:
         return [None] * count
     usual = capacity.usual / MINUTE
-    frees_at = [0.0] * capacity.free + [
+    # No more free places than there are people for them: what is asked is often only a few.
+    frees_at = [0.0] * min(capacity.free, count) + [
         max(usual - elapsed / MINUTE, SOONEST) for elapsed in capacity.elapsed
     ]
     frees_at = frees_at or [SOONEST]
@@ -363,22 +364,36 @@ def places(line: ServiceLine, now: datetime, until: datetime | None) -> list[Pla
 
 
 def place_of(conversation: Conversation, now: datetime) -> Place | None:
-    """Return where one chat stands now; None when it does not wait.
+    """Return where one chat stands now; None when it does not wait."""
+    return places_of([conversation], now).get(conversation.pk)
+
+
+def places_of(conversations: Iterable[Conversation], now: datetime) -> dict[str, Place]:
+    """Return where those of these stand that wait, each queue read once.
 
     Every window asks when it opens, and after a restart all at once: of a long queue the places of
     the last moment are good enough, and the watch tells the next ones.
     """
-    if conversation.status != Conversation.Status.WAITING or conversation.kind != "chat":
-        return None
-    line = conversation.line
+    by_line: dict[int, list[Conversation]] = {}
+    for one in conversations:
+        if one.status == Conversation.Status.WAITING and one.kind == Conversation.Kind.CHAT:
+            by_line.setdefault(one.line_id, []).append(one)
+    found: dict[str, Place] = {}
+    for waiting in by_line.values():
+        known = _places_of_line(waiting[0].line, now, {one.pk for one in waiting})
+        found |= {one.pk: known[one.pk] for one in waiting if one.pk in known}
+    return found
+
+
+def _places_of_line(line: ServiceLine, now: datetime, asked: Set[str]) -> dict[str, Place]:
     until, known = _recent.get(line.pk, (now, {}))
-    if now < until and (place := known.get(conversation.pk)):
-        return place
+    if now < until and asked <= known.keys():
+        return known
     found = {one.conversation: one for one in places(line, now, opening_of(line, now).until)}
     _recent.pop(line.pk, None)
     if len(found) > LONG:
         _recent[line.pk] = now + FRESH, found
-    return found.get(conversation.pk)
+    return found
 
 
 def placed(

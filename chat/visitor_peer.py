@@ -1,6 +1,7 @@
 """A visitor's window: one visit, one conversation."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from django.utils import timezone
@@ -13,6 +14,7 @@ from chat.hub import hub
 from chat.models import Conversation, Epoch, Refused, Visitor
 from chat.peers import GONE, Gone, Peer, Stream
 from chat.queue import WINDOW, Place
+from chat.together import Together
 from chat.writer import Mark, writer
 
 # Who stands far back sees the number change no more often than this.
@@ -81,16 +83,19 @@ class VisitorPeer(Peer):
             self.part(visitor_audience(self.stream.conversation))
             self.stream = None
         self.join(visit_audience(self.visitor_id))
-        found = await in_pool(_hello, self.visitor_id, command.conversation)
+        found = await hellos((self.visitor_id, command.conversation))
+        if found is None:
+            raise Gone
         stream = Stream(command.conversation, min(command.after, found["top"]))
         self.stream = stream
         self.has_said_hello = True
         self.join(visitor_audience(stream.conversation))
         self.status = stream.status = found["status"]
         self.kind = found["kind"]
-        place: Place | None = found.pop("place")
-        self.answer("hello", **found, place=self._place(place))
-        await self.read(stream)
+        self.answer("hello", **found | {"place": self._place(found["place"])})
+        # Only now that it is followed: what came before is read, what comes after is heard.
+        if (await last_numbers(stream.conversation) or 0) > stream.sent:
+            await self.read(stream)
 
     def hear(self, event: Event, frame: str) -> None:
         if isinstance(event, StatusChanged):
@@ -135,30 +140,53 @@ class VisitorPeer(Peer):
         }
 
 
-def _hello(visitor_id: int, conversation_id: str) -> dict[str, Any]:
-    """Return the fields of the answer. Raises Gone for an ended visit, Refused("stale")."""
-    visitor = Visitor.objects.filter(pk=visitor_id, token_hash__isnull=False).first()
-    if visitor is None:
-        raise Gone
-    conversation = visitor.conversation()
-    if conversation is None or conversation.pk != conversation_id:
-        raise Refused("stale")
+def _hellos(
+    asked: Collection[tuple[int, str]],
+) -> dict[tuple[int, str], dict[str, Any] | Exception]:
+    """Return the fields of each answer, by visitor and conversation, with a `Place` as place.
+
+    Nothing for a visit that ended; Refused("stale") when it is about another conversation.
+    """
+    visits = Visitor.that_go_on({visitor for visitor, _conversation in asked})
+    theirs = Visitor.conversations_of(visits)
+    found: dict[tuple[int, str], Conversation] = {}
+    answers: dict[tuple[int, str], dict[str, Any] | Exception] = {}
+    for visitor, pk in asked:
+        conversation = theirs.get(visitor)
+        if conversation is not None and conversation.pk == pk:
+            found[visitor, pk] = conversation
+        elif visitor in visits:
+            answers[visitor, pk] = Refused("stale")
     now = timezone.now()
-    if conversation.status in Conversation.LIVE:
-        Conversation.objects.filter(pk=conversation.pk).update(visitor_seen_at=now)
-    worker = conversation.worker
-    return {
-        "epoch": Epoch.current(),
-        "conversation": conversation.pk,
-        "kind": conversation.kind,
-        "status": conversation.status,
-        "worker": worker.chat_name if worker else "",
-        "top": conversation.last_seq,
-        "seen": conversation.worker_seq,
-        "closing_reason": conversation.closing_reason,
-        "danger": conversation.danger,
-        "place": queue.place_of(conversation, now),
-    }
+    live = Conversation.objects.live().filter(pk__in=[one.pk for one in found.values()])
+    live.update(visitor_seen_at=now)
+    places = queue.places_of(found.values(), now)
+    epoch = Epoch.current()
+    for question, conversation in found.items():
+        worker = conversation.worker
+        answers[question] = {
+            "epoch": epoch,
+            "conversation": conversation.pk,
+            "kind": conversation.kind,
+            "status": conversation.status,
+            "worker": worker.chat_name if worker else "",
+            "top": conversation.last_seq,
+            "seen": conversation.worker_seq,
+            "closing_reason": conversation.closing_reason,
+            "danger": conversation.danger,
+            "place": places.get(conversation.pk),
+        }
+    return answers
+
+
+def _last_numbers(conversations: Collection[str]) -> dict[str, int]:
+    """Return the number of the last message of each of these conversations."""
+    found = Conversation.objects.filter(pk__in=conversations)
+    return dict(found.values_list("pk", "last_seq"))
+
+
+hellos = Together(_hellos)
+last_numbers = Together(_last_numbers)
 
 
 def _leave(visitor_id: int, conversation_id: str) -> None:

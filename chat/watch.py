@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.utils import timezone
 
@@ -46,6 +46,16 @@ DEAF_REFRESH_SECONDS = 2.0
 CHUNK = 500
 
 T = TypeVar("T")
+
+
+class Top(NamedTuple):
+    """What the watch compares: how a conversation stands in the database."""
+
+    conversation: str
+    status: str
+    last_seq: int
+    institution: int | None
+    visitor_seen_at: datetime
 
 
 class Watch:
@@ -112,7 +122,7 @@ class Watch:
                 peer.shut(LOST_RIGHT)
 
     async def _check_visitors(self, visitors: list[VisitorPeer]) -> None:
-        here = await in_pool(_visits_that_go_on, [peer.visitor_id for peer in visitors])
+        here = await in_pool(Visitor.that_go_on, [peer.visitor_id for peer in visitors])
         for peer in visitors:
             if peer.visitor_id not in here:
                 peer.shut(GONE)
@@ -124,29 +134,38 @@ class Watch:
                 followers.setdefault(stream.conversation, []).append(peer)
         self._present = {key: was for key, was in self._present.items() if key in followers}
         for chunk in _chunks(list(followers)):
-            for found in await in_pool(_tops, chunk):
-                self._compare(found, followers[found.pk])
+            changed = [
+                found.conversation
+                for found in await in_pool(_tops, chunk)
+                if self._compare(found, followers[found.conversation])
+            ]
+            for event in await in_pool(_statuses, changed) if changed else ():
+                for peer in followers[event.conversation]:
+                    followed = peer.stream_of(event.conversation)
+                    if followed is not None and followed.status != event.status:
+                        peer.hear(event, event.frame())
             await asyncio.sleep(0)
 
-    def _compare(self, found: Conversation, followers: list[Peer]) -> None:
+    def _compare(self, found: Top, followers: list[Peer]) -> bool:
+        """Bring the followers of one conversation up to date; return whether its status is news."""
+        is_news = False
         for peer in followers:
-            stream = peer.stream_of(found.pk)
+            stream = peer.stream_of(found.conversation)
             if stream is None:
                 continue
-            if stream.status != found.status:
-                event = StatusChanged.of(found)
-                peer.hear(event, event.frame())
-            if stream.institution is not None and stream.institution != (found.institution_id or 0):
+            is_news |= stream.status != found.status
+            if stream.institution is not None and stream.institution != (found.institution or 0):
                 # Another institution took it over, and nobody told us.
-                self.hub.spawn(peer.look_again(found.pk))
+                self.hub.spawn(peer.look_again(found.conversation))
             else:
                 counts.missed += found.last_seq > stream.top
                 peer.reach(stream, found.last_seq)
         present = timezone.now() - found.visitor_seen_at <= LEASE
-        was = self._present.get(found.pk)
-        self._present[found.pk] = present
+        was = self._present.get(found.conversation)
+        self._present[found.conversation] = present
         if was is not None and was != present:
-            self.hub.tell_here(PresenceChanged(conversation=found.pk, present=present))
+            self.hub.tell_here(PresenceChanged(conversation=found.conversation, present=present))
+        return is_news
 
     # --- The desk and the queue -----------------------------------------------------------------
 
@@ -210,20 +229,20 @@ def _renew_visitors(conversations: Iterable[str], now: datetime) -> None:
     Conversation.objects.live().filter(pk__in=conversations).update(visitor_seen_at=now)
 
 
-def _visits_that_go_on(visitors: list[int]) -> set[int]:
-    return set(
-        Visitor.objects.filter(pk__in=visitors, token_hash__isnull=False).values_list(
-            "pk", flat=True
+def _tops(conversations: list[str]) -> list[Top]:
+    # Rows and not objects: every window of the process is looked at every few seconds.
+    found = Conversation.objects.filter(pk__in=conversations)
+    return [
+        Top(*row)
+        for row in found.values_list(
+            "pk", "status", "last_seq", "institution_id", "visitor_seen_at"
         )
-    )
+    ]
 
 
-def _tops(conversations: list[str]) -> list[Conversation]:
-    return list(
-        Conversation.objects.filter(pk__in=conversations)
-        .select_related("worker")
-        .only("status", "last_seq", "visitor_seen_at", "institution_id", "worker__chat_name")
-    )
+def _statuses(conversations: list[str]) -> list[StatusChanged]:
+    found = Conversation.objects.filter(pk__in=conversations).select_related("worker")
+    return [StatusChanged.of(one) for one in found]
 
 
 def _all_lines() -> list[int]:

@@ -1,6 +1,6 @@
 """A worker's window: the desk, with every conversation that it has open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.utils import timezone
@@ -27,8 +27,9 @@ from chat.hub import hub
 from chat.models import ChecklistTick, Conversation, Epoch, Note, Refused
 from chat.peers import GONE, LOST_RIGHT, Gone, Peer, Stream
 from chat.reading import Desk, checklists_frame, intake_frame, notes_frame, readable
+from chat.together import Together
 from chat.writer import Mark, writer
-from institutions.access import Staff, staff_of_session
+from institutions.access import Staff, staff_of_session, staff_of_sessions
 from roster.models import LEASE, Presence, ServiceLine
 
 # A desk has at most this many conversations open: own chats, and some to read along.
@@ -169,7 +170,9 @@ class WorkerPeer(Peer):
     async def _hello(self, after: dict[str, int]) -> None:
         for conversation in list(self.open):
             self.close_stream(conversation)
-        found = await in_pool(self._greet)
+        found = await greetings(self.session_key)
+        if found is None:
+            raise Gone(GONE)
         self.join(worker_audience(self.worker_id))
         for line in found["lines"]:
             self.join(desk_audience(line))
@@ -188,28 +191,9 @@ class WorkerPeer(Peer):
                     command="conversation.open",
                 )
 
-    def _greet(self) -> dict[str, Any]:
-        staff = self.staff()
-        Presence.renew(staff.user.pk, now=timezone.now())
-        lines = list(ServiceLine.objects.values_list("pk", flat=True))
-        for line in lines:
-            publish(DeskChanged(line=line))
-        return {
-            "epoch": Epoch.current(),
-            "lines": lines,
-            "me": {"id": staff.user.pk, "name": staff.user.name},
-        }
-
     async def tell_desk(self) -> None:
-        for frame in await in_pool(self._desk):
+        for frame in await desks((self.worker_id, self.language)) or ():
             self.tell(frame)
-
-    def _desk(self) -> list[dict[str, Any]]:
-        now = timezone.now()
-        return [
-            Desk(line, now, [self.worker_id]).frame(self.worker_id, self.language)
-            for line in ServiceLine.objects.all()[:1]
-        ]
 
     async def _open(self, conversation: str, after: int, *, is_again: bool = False) -> None:
         if conversation not in self.open and len(self.open) >= OPEN_LIMIT:
@@ -349,3 +333,37 @@ def _found(conversation: str) -> Conversation:
     if found is None:
         raise Refused("forbidden")
     return found
+
+
+def _greetings(session_keys: Collection[str]) -> dict[str, dict[str, Any] | Exception]:
+    """Renew the presence of whoever holds these sessions and return what they are greeted with.
+
+    LOST_RIGHT for who is no worker any more; nothing for a session that ended.
+    """
+    staffs = staff_of_sessions(session_keys)
+    answers: dict[str, dict[str, Any] | Exception] = {}
+    Presence.renew_all(
+        {staff.user.pk for staff in staffs.values() if staff.is_worker}, now=timezone.now()
+    )
+    lines = list(ServiceLine.objects.values_list("pk", flat=True))
+    for line in lines:
+        publish(DeskChanged(line=line))
+    epoch = Epoch.current()
+    for key, staff in staffs.items():
+        me = {"id": staff.user.pk, "name": staff.user.name}
+        known = {"epoch": epoch, "lines": lines, "me": me}
+        answers[key] = known if staff.is_worker else Gone(LOST_RIGHT)
+    return answers
+
+
+def _desks(asked: Collection[tuple[int, str]]) -> dict[tuple[int, str], list[dict[str, Any]]]:
+    """Return what the desk of each worker shows, in their language, of the first line."""
+    line = ServiceLine.objects.first()
+    if line is None:
+        return {}
+    desk = Desk(line, timezone.now(), {worker for worker, _language in asked})
+    return {(worker, language): [desk.frame(worker, language)] for worker, language in asked}
+
+
+greetings = Together(_greetings)
+desks = Together(_desks)

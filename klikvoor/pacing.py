@@ -16,7 +16,7 @@ from daphne.server import Server  # isort: skip
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from daphne.http_protocol import HTTPFactory, WebRequest
 from daphne.ws_protocol import WebSocketFactory, WebSocketProtocol
@@ -40,7 +40,12 @@ MASKED = 0x80
 class PacedProtocol(WebSocketProtocol):
     """One socket. Twisted tells it when its buffer is full (64 KiB) and when that was written."""
 
+    # Autobahn makes a line for its log of all these, that nobody reads: a sixth of each handshake.
+    CONFIG_ATTRS: ClassVar[list[str]] = []
+
     def connectionMade(self) -> None:
+        for name in WebSocketProtocol.CONFIG_ATTRS:
+            setattr(self, name, getattr(self.factory, name))
         super().connectionMade()
         # Thousands of windows never need what is None here, and an Event takes a kilobyte.
         self._room: asyncio.Event | None = None

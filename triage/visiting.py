@@ -74,9 +74,7 @@ class Visit:
     def live(self) -> Conversation | None:
         """The chat that goes on; a letter that does is no reason to wait for it."""
         one = self.conversation
-        if one is None or one.kind != Conversation.Kind.CHAT or one.status not in one.LIVE:
-            return None
-        return one
+        return one if one is not None and one.is_live_chat else None
 
     @cached_property
     def letter(self) -> Conversation | None:

@@ -570,6 +570,10 @@ class Conversation(UrgencyVerbs, LetterVerbs, InboxVerbs):
         return self.data_key().unseal(self.sealed_intake, self.pk, "intake")
 
     @property
+    def is_live_chat(self) -> bool:
+        return self.kind == self.Kind.CHAT and self.status in self.LIVE
+
+    @property
     def visitor_is_present(self) -> bool:
         return timezone.now() - self.visitor_seen_at <= LEASE
 

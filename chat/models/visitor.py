@@ -1,6 +1,7 @@
 """A young person's visit, and what the whole site shares with every browser."""
 
 import secrets
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from django.db import models, transaction
@@ -58,14 +59,34 @@ class Visitor(models.Model):
 
     @classmethod
     def find(cls, token: str) -> "Visitor | None":
-        if not token or len(token) > 64:
-            return None
-        return cls.objects.filter(token_hash=keyed_hash("visit", token)).first()
+        """Return whose token this is, None when it is nobody's any more."""
+        return cls.find_all([token]).get(token)
+
+    @classmethod
+    def find_all(cls, tokens: Collection[str]) -> "dict[str, Visitor]":
+        """Return whose these tokens are; those that are nobody's are left out."""
+        token_of = {keyed_hash("visit", token): token for token in tokens if 0 < len(token) <= 64}
+        found = cls.objects.filter(token_hash__in=token_of) if token_of else ()
+        return {token_of[visitor.token_hash]: visitor for visitor in found if visitor.token_hash}
+
+    @classmethod
+    def that_go_on(cls, visitors: Collection[int]) -> set[int]:
+        """Return which of these visits have not ended."""
+        going_on = cls.objects.filter(pk__in=visitors, token_hash__isnull=False)
+        return set(going_on.values_list("pk", flat=True))
 
     def conversation(self) -> "Conversation | None":
         """The one that this visit is about: the live chat, else the newest not put away."""
-        newest = self.conversations.filter(is_put_away=False).order_by("-created_at", "-pk")
-        return newest.chats().live().first() or newest.first()
+        return _each_visits(self.conversations.all()).get(self.pk)
+
+    @classmethod
+    def conversations_of(cls, visitors: Collection[int]) -> "dict[int, Conversation]":
+        """The one that each of these visits is about, with its worker, by the visitor's number."""
+        from chat.models.conversation import Conversation
+
+        return _each_visits(
+            Conversation.objects.filter(visitor__in=visitors).select_related("worker")
+        )
 
     def letter(self) -> "Conversation | None":
         """The letter that this visit leads to: the live one, else the newest."""
@@ -116,3 +137,14 @@ class Visitor(models.Model):
         from chat.models.erasing import erase_visit
 
         return erase_visit(self)
+
+
+def _each_visits(conversations: "models.QuerySet[Conversation]") -> "dict[int, Conversation]":
+    found: dict[int, Conversation] = {}
+    for one in conversations.filter(is_put_away=False).order_by("created_at", "pk"):
+        if one.visitor_id is None:
+            continue
+        known = found.get(one.visitor_id)
+        if known is None or one.is_live_chat or not known.is_live_chat:
+            found[one.visitor_id] = one
+    return found

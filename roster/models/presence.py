@@ -56,8 +56,13 @@ class Presence(models.Model):
 
     @classmethod
     def renew_all(cls, workers: Collection[int], *, now: datetime) -> None:
-        """Renew the leases of workers whose desks gave a sign of life; states stay as they are."""
-        cls._renew(workers, now, None)
+        """Renew the leases of workers whose desks gave a sign of life; states stay as they are.
+
+        Who was never there before is paused.
+        """
+        if cls._renew(workers, now, None) < len(set(workers)):
+            new = [Presence(worker_id=worker, seen_at=now) for worker in workers]
+            Presence.objects.bulk_create(new, ignore_conflicts=True)
 
     @classmethod
     def _renew(cls, workers: Collection[int], now: datetime, state: str | None) -> int:

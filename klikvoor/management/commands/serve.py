@@ -26,6 +26,8 @@ log = logging.getLogger("klikvoor.serve")
 
 DRAIN_SECONDS = 10.0
 NEVER = -1
+# After a restart everybody comes back within seconds; who does not fit here tries again a second later.
+BACKLOG = 1024
 
 
 class Command(BaseCommand):
@@ -58,10 +60,10 @@ class Command(BaseCommand):
                     f" listen ({error.strerror or error}). Does another process listen there?"
                 ) from None
         if options["unix"]:
-            endpoint = f"unix:{options['unix']}"
+            endpoint = f"unix:{options['unix']}:backlog={BACKLOG}"
         else:
             host = options["host"].replace(":", r"\:")
-            endpoint = f"tcp:port={options['port']}:interface={host}"
+            endpoint = f"tcp:port={options['port']}:interface={host}:backlog={BACKLOG}"
         self.server = server = PacedServer(
             application,
             endpoints=[endpoint],
