@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Coroutine, Generator
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -112,7 +111,7 @@ class ChatConsumer(AsyncConsumer):
     def begin(self, send: Any) -> None:
         """Nothing was sent yet, and nobody is known."""
         self.base_send: Any = send
-        self._outgoing: deque[str] = deque()
+        self._outgoing: list[str] = []
         self._waiting_size = 0
         self._sender: asyncio.Task[None] | None = None
         self._has_room: asyncio.Event | None = None
@@ -127,6 +126,11 @@ class ChatConsumer(AsyncConsumer):
         # Accepted before anything is known: a browser cannot read the reason of a refusal.
         await self.base_send({"type": "websocket.accept"})
         self.peer = peer = await self.peer_for()
+        # The way in was looked at: no browser and no cookie stays in memory for as long as the window
+        # does. All copies of the scope share this list.
+        headers = self.scope["headers"]
+        if isinstance(headers, list):
+            headers.clear()
         if peer is None:
             raise Gone(GONE)
         peer.enter()
@@ -203,7 +207,7 @@ class ChatConsumer(AsyncConsumer):
                 await rest
                 self._taken_at = time.monotonic()
             while self._outgoing:
-                frame = self._outgoing.popleft()
+                frame = self._outgoing.pop(0)
                 await self.base_send({"type": "websocket.send", "text": frame})
                 self._taken_at = time.monotonic()
                 self._waiting_size -= len(frame)

@@ -40,12 +40,12 @@ MASKED = 0x80
 class PacedProtocol(WebSocketProtocol):
     """One socket. Twisted tells it when its buffer is full (64 KiB) and when that was written."""
 
-    # Autobahn makes a line for its log of all these, that nobody reads: a sixth of each handshake.
+    # The factory's options are in the class, once instead of in each of thousands of windows, and
+    # not in a line for a log that nobody reads, which was a sixth of each handshake.
     CONFIG_ATTRS: ClassVar[list[str]] = []
+    mailbox: "Mailbox"
 
     def connectionMade(self) -> None:
-        for name in WebSocketProtocol.CONFIG_ATTRS:
-            setattr(self, name, getattr(self.factory, name))
         super().connectionMade()
         # Thousands of windows never need what is None here, and an Event takes a kilobyte.
         self._room: asyncio.Event | None = None
@@ -57,6 +57,18 @@ class PacedProtocol(WebSocketProtocol):
         # Until now this was the HTTP connection that the socket began as.
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+
+    # --- The handshake --------------------------------------------------------------------------
+
+    def applicationCreateWorked(self, application_queue: Any) -> None:
+        """The mailbox instead of Daphne's queue, of which `_paced` told the application nothing."""
+        super().applicationCreateWorked(self.mailbox if application_queue else None)
+
+    def onOpen(self) -> None:
+        super().onOpen()
+        # Who asked, with which browser and which cookie, is nobody's business for hours, and took 3 KiB.
+        self.http_request_data = self.http_response_data = None
+        self.http_headers.clear()
 
     # --- Out ------------------------------------------------------------------------------------
 
@@ -138,12 +150,12 @@ class PacedProtocol(WebSocketProtocol):
             self._take({"type": "websocket.receive", "text": payload.decode("utf8")})
 
     def _take(self, message: dict[str, Any]) -> None:
-        waiting = self.application_queue.qsize()
+        waiting = len(self.mailbox)
         if waiting >= 4 * WAITING_FRAMES:
             self._end()
             return
         self.last_ping = time.time()
-        self.application_queue.put_nowait(message)
+        self.mailbox.put_nowait(message)
         if waiting >= WAITING_FRAMES and not self.is_ahead:
             self.is_ahead = True
             self._read_or_not()
@@ -213,7 +225,52 @@ class PacedHTTPFactory(HTTPFactory):
 
 
 class PacedFactory(WebSocketFactory):
-    protocol = PacedProtocol
+    """Makes protocols whose class holds this factory's options."""
+
+    protocol: Any = PacedProtocol
+
+    def buildProtocol(self, addr: Any) -> Any:
+        if self.protocol is PacedProtocol:
+            options = {name: getattr(self, name) for name in WebSocketProtocol.CONFIG_ATTRS}
+            for name, option in options.items():
+                if callable(option):
+                    options[name] = staticmethod(option)
+            self.protocol = type(PacedProtocol.__name__, (PacedProtocol,), options)
+        return super().buildProtocol(addr)
+
+
+class Mailbox:
+    """What a window sent and the application has not taken yet; at most one task waits for it.
+
+    An `asyncio.Queue` is for many, and as large as everything else that the application keeps of a
+    window together.
+    """
+
+    __slots__ = ("_messages", "_protocol", "_taker")
+
+    def __init__(self, protocol: PacedProtocol) -> None:
+        self._protocol = protocol
+        self._messages: list[dict[str, Any]] = []
+        self._taker: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put_nowait(self, message: dict[str, Any]) -> None:
+        self._messages.append(message)
+        if self._taker is not None and not self._taker.done():
+            self._taker.set_result(None)
+
+    async def take(self) -> dict[str, Any]:
+        """Return the next message; the `receive` of ASGI."""
+        while not self._messages:
+            self._taker = asyncio.get_running_loop().create_future()
+            await self._taker
+        self._taker = None
+        message = self._messages.pop(0)
+        if self._protocol.is_ahead and not self._messages:
+            self._protocol.caught_up()
+        return message
 
 
 class PacedServer(Server):
@@ -244,15 +301,9 @@ class PacedServer(Server):
         """Run the application for one connection; `send` is a partial of `handle_reply`."""
         if scope["type"] != "websocket":
             return self._unpaced(scope, receive, send)
-        protocol, queue = send.args[0], receive.__self__
-
-        async def take() -> Any:
-            message = await receive()
-            if protocol.is_ahead and queue.empty():
-                protocol.caught_up()
-            return message
-
-        return self._unpaced(scope, take, send)
+        protocol: PacedProtocol = send.args[0]
+        protocol.mailbox = Mailbox(protocol)
+        return self._unpaced(scope, protocol.mailbox.take, send)
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         if message["type"] == "websocket.send":

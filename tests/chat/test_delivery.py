@@ -1,12 +1,14 @@
 """The delivery contract over real consumers: acknowledged, once, in order, to the right windows."""
 
 import uuid
+from contextlib import AsyncExitStack
 
 import pytest
 
 from chat.database import in_pool
 from chat.models import Conversation, Message, Visitor
 from institutions.models import Brand, User
+from roster.models import ConsultationHour, ServiceLine
 from tests.chat.windows import desk_window, visitor_window
 from tests.people import begin_visit, rights_of
 
@@ -159,6 +161,44 @@ async def test_another_visitor_never_gets_this_conversation(
         assert (await window.hear("error"))["code"] == "stale"
         await window.say("message.post", client_id=str(uuid.uuid4()), text="Hoi")
         assert (await window.hear("message.refused"))["code"] == "hello_first"
+
+
+async def test_many_windows_that_say_hello_at_once_each_get_their_own_conversation(
+    brand: Brand, line: ServiceLine, open_hour: ConsultationHour
+) -> None:
+    visits = await in_pool(lambda: [begin_visit(brand) for _ in range(12)])
+    chats = await in_pool(lambda: [Conversation.start(visitor=one, line=line) for one in visits])
+    gone, stranger = visits[3], visits[7]
+    await in_pool(gone.leave)
+    async with AsyncExitStack() as stack:
+        windows = [
+            await stack.enter_async_context(visitor_window(one, hello=None))
+            for one in visits
+            if one is not gone
+        ]
+        mine = [chat.pk for one, chat in zip(visits, chats, strict=True) if one is not gone]
+        asked = [chats[0].pk if pk == chats[7].pk else pk for pk in mine]
+        for window, pk in zip(windows, asked, strict=True):
+            await window.say("hello", conversation=pk, after=0)
+        places = []
+        for window, pk in zip(windows, mine, strict=True):
+            if pk == chats[7].pk:
+                assert (await window.hear("error"))["code"] == "stale", stranger
+                continue
+            hello = await window.hear("hello")
+            assert hello["conversation"] == pk
+            places.append(hello["place"]["place"])
+        assert places == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11], "the stranger's own is the seventh"
+
+
+async def test_an_open_window_keeps_no_cookie(
+    active_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    async with visitor_window(visitor) as young, desk_window(anna) as desk:
+        for window in (young, desk):
+            await window.say("heartbeat")
+            await window.frame()
+            assert window.communicator.scope["headers"] == []
 
 
 async def test_typing_and_seen_reach_the_other_side(

@@ -1,11 +1,18 @@
 """Short frames take a road of their own; whatever is not exactly one is left to autobahn."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
-from klikvoor.pacing import text_frame, whole_text
+from klikvoor.pacing import PacedFactory, PacedServer, text_frame, whole_text
+
+# After Daphne, which installs the reactor that it needs.
+from twisted.internet.address import IPv4Address  # isort: skip
+from twisted.internet.testing import StringTransport  # isort: skip
 
 
 def from_browser(payload: bytes, opcode: Opcode = Opcode.TEXT, **more: bool) -> bytes:
@@ -53,3 +60,44 @@ def test_a_frame_that_is_not_all_here_yet_is_not_taken(size: int, data: st.DataO
 )
 def test_anything_else_is_left_to_autobahn(frame: bytes) -> None:
     assert whole_text(frame) is None
+
+
+@pytest.mark.asyncio
+async def test_an_open_window_keeps_neither_its_cookie_nor_its_browser() -> None:
+    taken: list[dict[str, Any]] = []
+    scopes: list[dict[str, Any]] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        taken.append(await receive())
+        await send({"type": "websocket.accept"})
+        scope["headers"].clear()  # as the consumers do, once they know whose window it is
+        taken.append(await receive())
+
+    protocol = window_of(PacedServer(application, endpoints=["tcp:0"]))
+    protocol.dataReceived(
+        b"GET /ws/visit/ HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"User-Agent: a certain browser\r\nCookie: visit=a-certain-token\r\n\r\n"
+    )
+    await asyncio.sleep(0.01)
+    assert b"101 Switching Protocols" in protocol.transport.value()
+    kept = repr((vars(protocol), protocol.request.headers, scopes))
+    assert "/ws/visit/" in kept, "what was kept can be seen like this"
+    assert "certain" not in kept
+    protocol.dataReceived(from_browser(b"a word"))
+    await asyncio.sleep(0.01)
+    assert taken[1] == {"type": "websocket.receive", "text": "a word"}
+
+
+def window_of(server: PacedServer) -> Any:
+    """A window of a server that listens to nobody."""
+    server.connections = {}
+    server.application_checker = None
+    protocol = PacedFactory(server).buildProtocol(IPv4Address("TCP", "127.0.0.1", 5000))
+    protocol._raw_query_string = b""
+    transport = StringTransport()
+    transport.registerProducer(protocol, True)  # Daphne's, for the request that it began as
+    protocol.makeConnection(transport)
+    return protocol
