@@ -134,10 +134,11 @@ class Watch:
                 followers.setdefault(stream.conversation, []).append(peer)
         self._present = {key: was for key, was in self._present.items() if key in followers}
         for chunk in _chunks(list(followers)):
+            tops, now = await in_pool(_tops, chunk), timezone.now()
             changed = [
                 found.conversation
-                for found in await in_pool(_tops, chunk)
-                if self._compare(found, followers[found.conversation])
+                for found in tops
+                if self._compare(found, followers[found.conversation], now)
             ]
             for event in await in_pool(_statuses, changed) if changed else ():
                 for peer in followers[event.conversation]:
@@ -146,7 +147,7 @@ class Watch:
                         peer.hear(event, event.frame())
             await asyncio.sleep(0)
 
-    def _compare(self, found: Top, followers: list[Peer]) -> bool:
+    def _compare(self, found: Top, followers: list[Peer], now: datetime) -> bool:
         """Bring the followers of one conversation up to date; return whether its status is news."""
         is_news = False
         for peer in followers:
@@ -160,7 +161,7 @@ class Watch:
             else:
                 counts.missed += found.last_seq > stream.top
                 peer.reach(stream, found.last_seq)
-        present = timezone.now() - found.visitor_seen_at <= LEASE
+        present = now - found.visitor_seen_at <= LEASE
         was = self._present.get(found.conversation)
         self._present[found.conversation] = present
         if was is not None and was != present:
