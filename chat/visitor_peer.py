@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from chat import commands, queue
@@ -159,7 +161,8 @@ def _hellos(
             answers[visitor, pk] = Refused("stale")
     now = timezone.now()
     live = Conversation.objects.live().filter(pk__in=[one.pk for one in found.values()])
-    live.update(visitor_seen_at=now)
+    with suppress(DatabaseError):  # a full disk: who comes may read, and the watch tries again
+        live.update(visitor_seen_at=now)
     places = queue.places_of(found.values(), now)
     epoch = Epoch.current()
     for question, conversation in found.items():

@@ -1,8 +1,10 @@
 """A worker's window: the desk, with every conversation that it has open."""
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import Any
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from chat import commands
@@ -342,9 +344,9 @@ def _greetings(session_keys: Collection[str]) -> dict[str, dict[str, Any] | Exce
     """
     staffs = staff_of_sessions(session_keys)
     answers: dict[str, dict[str, Any] | Exception] = {}
-    Presence.renew_all(
-        {staff.user.pk for staff in staffs.values() if staff.is_worker}, now=timezone.now()
-    )
+    workers = {staff.user.pk for staff in staffs.values() if staff.is_worker}
+    with suppress(DatabaseError):  # a full disk: who comes may read, and the watch tries again
+        Presence.renew_all(workers, now=timezone.now())
     lines = list(ServiceLine.objects.values_list("pk", flat=True))
     for line in lines:
         publish(DeskChanged(line=line))

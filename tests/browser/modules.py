@@ -22,6 +22,7 @@ class Line:
         self.heard: list[dict[str, Any]] = []
         self.posts: list[list[dict[str, Any]]] = []
         self.answers_hello = True
+        self.refusals: list[str] = []
         self.answers_heartbeat = True
         self.status = 200
 
@@ -31,7 +32,11 @@ class Line:
 
     def _message(self, socket: WebSocketRoute, frame: dict[str, Any]) -> None:
         self.heard.append(frame)
-        if frame["type"] == "hello" and self.answers_hello:
+        if frame["type"] == "hello" and self.refusals:
+            code = self.refusals.pop()
+            error = {"type": "error", "command": "hello", "code": code, "text": ""}
+            socket.send(json.dumps(error))
+        elif frame["type"] == "hello" and self.answers_hello:
             socket.send(json.dumps(HELLO))
         if frame["type"] == "heartbeat" and self.answers_heartbeat:
             socket.send('{"type":"heartbeat","top":{}}')

@@ -47,6 +47,23 @@ async def test_a_hello_that_is_not_answered_within_eight_seconds_drops_the_socke
     await until(blank, "open")
 
 
+async def test_a_hello_that_the_server_cannot_look_up_just_now_is_said_again_soon(
+    blank: Page, line: Line
+) -> None:
+    line.refusals = ["unavailable"]
+    await connect(blank)
+    await later(blank, 2)
+    await until(blank, "open")
+    assert len(line.sockets) == 2, "not only after the eight seconds of a silent server"
+
+
+async def test_a_hello_that_is_refused_for_good_is_not_said_again(blank: Page, line: Line) -> None:
+    line.refusals = ["stale"]
+    await connect(blank)
+    await later(blank, 7)
+    assert len(line.sockets) == 1
+
+
 async def test_a_heartbeat_goes_every_twenty_to_twenty_five_seconds(
     blank: Page, line: Line
 ) -> None:

@@ -137,8 +137,12 @@ class Line:
     async def _read(self, socket: ClientConnection) -> None:
         with contextlib.suppress(WebSocketException, OSError):
             async for data in socket:
-                self.answer_due = 0.0
-                self._frame(json.loads(data))
+                frame = json.loads(data)
+                if self.is_up or frame["type"] == "hello":
+                    self.answer_due = 0.0
+                elif frame.get("command") == "hello" and frame.get("code") == "unavailable":
+                    self.drop()
+                self._frame(frame)
 
     def _went_down(self) -> None:
         if self.is_up:

@@ -1,4 +1,4 @@
-"""Half a minute of faults with a fixed seed; `make faults` runs longer, and holds the bars.
+"""A minute of faults with a fixed seed; `make faults` runs longer, and holds the bars.
 
 Here the promises count, which no busy machine may break. How soon everybody is back is judged with
 patience, because other tests run beside this one.
@@ -28,7 +28,7 @@ async def test_no_fault_breaks_a_promise(tmp_path_factory: object, kind_of_datab
     def tell(text: str) -> None:
         print(text)
 
-    plan = Plan(shape=shape, seconds=30, seed=SEEDS[shape], visitors=6)
+    plan = Plan(shape=shape, seconds=60, seed=SEEDS[shape], visitors=6)
     try:
         verdict = await play(plan, directory, tell)
     finally:

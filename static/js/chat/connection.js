@@ -141,6 +141,9 @@ export class Connection {
       for (const waiting of pending) this.#socket.send(JSON.stringify(waiting));
       this.#planHeartbeat();
       this.#tellState();
+    } else if (frame.type === "error" && frame.command === "hello" && frame.code === "unavailable") {
+      // The server could not look just now. Waiting for its answer would be waiting in vain.
+      return this.#drop();
     }
     if (frame.type === "restart") this.#leaveWithin(frame.within * second);
     this.#options.onFrame(frame);
