@@ -29,7 +29,7 @@ def _read(path: str) -> None:
     """Add the lines of a file. What the environment says itself goes first, in either form."""
     given = set(os.environ)
     try:
-        with open(path) as lines:
+        with Path(path).open() as lines:
             environ.Env.read_env(lines)
     except OSError as error:
         raise ImproperlyConfigured(
