@@ -14,12 +14,13 @@ import pytest
 from django.conf import settings as real
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from chat.models import Conversation, ConversationKey, Epoch, Message, Visitor
 from institutions.jobs import tell_of_late_jobs
 from institutions.models import JobRun, StaffMail, User
-from klikvoor.backups import dumping, last_backup_at
+from klikvoor.backups import dumping, last_backup_at, making
 from klikvoor.backups.dumping import asking
 from klikvoor.backups.files import Backup, BadBackup, all_in, newest_keys
 from klikvoor.backups.making import make
@@ -309,6 +310,23 @@ def test_the_command_tells_what_it_made_and_verifies_it(
     assert "Whole, and its keys are beside it." in told("backup", verify=backup.keys_file)
     with pytest.raises(CommandError, match="Name a directory"):
         told("backup")
+
+
+def test_a_database_that_is_behind_the_code_is_told_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(using: str) -> dict[str, int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT words_of_somebody FROM institutions_user")
+        return {}
+
+    monkeypatch.setattr(making, "count_rows", missing)
+
+    with pytest.raises(CommandError, match="could not be read") as refused:
+        told("backup", str(tmp_path))
+
+    assert "words_of_somebody" not in str(refused.value)
+    assert all_in(tmp_path) == []
 
 
 def test_a_rehearsal_opens_everything_and_touches_nothing(
