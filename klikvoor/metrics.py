@@ -235,23 +235,23 @@ class ProcessCollectors(Collector):
         yield _gauges(
             "job_every_seconds",
             "How often it is due.",
-            "job",
+            "name",
             {n: r.every for n, r in jobs.items()},
         )
         yield _gauges(
             "job_succeeded_timestamp_seconds",
             "When it succeeded last in this process.",
-            "job",
+            "name",
             {n: r.succeeded_at.timestamp() for n, r in jobs.items() if r.succeeded_at},
         )
         yield _counters(
             "job_seconds",
             "Time that it took, all runs.",
-            "job",
+            "name",
             {n: r.seconds for n, r in jobs.items()},
         )
         family = CounterMetricFamily(
-            "klikvoor_job_runs", "How often it ran.", labels=["job", "outcome"]
+            "klikvoor_job_runs", "How often it ran.", labels=["name", "outcome"]
         )
         for name, run in jobs.items():
             family.add_metric([name, "succeeded"], run.succeeded)
@@ -274,7 +274,7 @@ class ProcessCollectors(Collector):
         yield _gauges(
             "watched_job_age_seconds",
             "Since a job that promises erasing succeeded last, in any process.",
-            "job",
+            "name",
             site.watched_age,
         )
 

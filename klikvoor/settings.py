@@ -25,10 +25,26 @@ class _Variables(FileAwareMapping):
         return str(super().__getitem__(key)).rstrip("\r\n")
 
 
+def _read(path: str) -> None:
+    """Add the lines of a file. What the environment says itself goes first, in either form."""
+    given = set(os.environ)
+    try:
+        with Path(path).open() as lines:
+            environ.Env.read_env(lines)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"KLIKVOOR_ENV_FILE names {path}, which cannot be read ({error.strerror})."
+        ) from None
+    for name in given:
+        if f"{name}_FILE" not in given:
+            # `DATABASE_URL=… manage.py restore` may not lead to the database of a file.
+            os.environ.pop(f"{name}_FILE", None)
+
+
 env = environ.FileAwareEnv()
 env.ENVIRON = _Variables()
 if env_file := os.environ.get("KLIKVOOR_ENV_FILE"):
-    environ.Env.read_env(env_file)
+    _read(env_file)
 
 
 def required(name: str) -> str:

@@ -88,7 +88,10 @@ class SqliteSnapshot(Snapshot):
 def asking(alias: str, name: str) -> Iterator[None]:
     """Let the ORM ask another database of the same kind, by its name or file, under this alias."""
     other = connection.copy(alias)
-    other.settings_dict |= {"NAME": name, "OPTIONS": {}}
+    # As for the real one, certificates and all; without its pool. SQLite's would begin a journal.
+    options = {} if connection.vendor == "sqlite" else connection.settings_dict["OPTIONS"]
+    options = {key: value for key, value in options.items() if key != "pool"}
+    other.settings_dict |= {"NAME": name, "OPTIONS": options}
     connections[alias] = other
     try:
         yield
@@ -201,11 +204,18 @@ def others_at_postgresql() -> int:
     return int(row[0]) if row else 0
 
 
+# What libpq can be told, and the variables in which its programs read it.
+VARIABLES = {
+    option.keyword.decode(): option.envvar.decode()
+    for option in psycopg.pq.Conninfo.get_defaults()
+    if option.envvar
+}
+
+
 def _parameters() -> dict[str, Any]:
-    """How to connect, as Django does, for a connection of our own."""
-    names = ("dbname", "user", "password", "host", "port", "sslmode", "sslrootcert")
+    """How to connect, as Django does, for a connection of our own: to the server that takes writes."""
     found = connection.get_connection_params()
-    return {name: found[name] for name in names if found.get(name)}
+    return {name: found[name] for name in VARIABLES if found.get(name)}
 
 
 # --- PostgreSQL's own tools ---------------------------------------------------------------------------
@@ -247,17 +257,8 @@ def _tool(path: Path) -> Tool | None:
 
 def run_tool(name: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs on our database. Raises BadBackup with what it said."""
-    named = {
-        "dbname": "PGDATABASE",
-        "user": "PGUSER",
-        "password": "PGPASSWORD",
-        "host": "PGHOST",
-        "port": "PGPORT",
-        "sslmode": "PGSSLMODE",
-        "sslrootcert": "PGSSLROOTCERT",
-    }
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-    environment |= {named[name]: str(value) for name, value in _parameters().items()}
+    environment |= {VARIABLES[name]: str(value) for name, value in _parameters().items()}
     done = subprocess.run(
         [find_tool(name).path, *arguments],
         env=environment,

@@ -68,8 +68,7 @@ def restore_into(url: str, file: Path, keys: Path | None, *more: str) -> str:
     done = subprocess.run(
         arguments,
         cwd=settings.BASE_DIR,
-        # The lists of here count, whatever the other database would have.
-        env=os.environ | {"DATABASE_URL": url, "ERASED_LIST": settings.ERASED_LIST},
+        env=_environment(url),
         capture_output=True,
         text=True,
         check=False,
@@ -77,6 +76,14 @@ def restore_into(url: str, file: Path, keys: Path | None, *more: str) -> str:
     if done.returncode:
         raise BadBackup(f"The restore failed. {done.stderr.strip()[-500:]}")
     return done.stdout
+
+
+def _environment(url: str) -> dict[str, str]:
+    """That of here, with another database and the same list of what was erased."""
+    own = {"DATABASE_URL": url, "ERASED_LIST": settings.ERASED_LIST}
+    # A file that names the real database would go before the address of the new one.
+    files = {f"{name}_FILE" for name in own}
+    return {name: value for name, value in os.environ.items() if name not in files} | own
 
 
 def look_into(url: str) -> Found:

@@ -18,6 +18,7 @@ from institutions.models import KeyCheck
 from institutions.sealing import DataKey, KeyMissing, SealBroken, keyring, unseal_secret
 from klikvoor.doctor import Line, note, well, wrong
 from klikvoor.doctor.machine import file_system, is_network, private, processes
+from klikvoor.wrapped import PURPOSE, SEALED_FIELDS
 from triage.models import Intake
 
 # The shortest statement that we give a database; jobs that tidy up take longer now and then.
@@ -129,14 +130,6 @@ def keeps_what_it_says() -> Iterator[Line]:
             "Nothing can be stored in it.",
             "Let DATABASE_URL name the one that writes.",
         )
-    names = one("SHOW synchronous_standby_names")
-    waits = one("SHOW synchronous_commit") in ("on", "remote_write", "remote_apply")
-    if names and waits and not _count("pg_stat_replication WHERE sync_state IN ('sync', 'quorum')"):
-        yield wrong(
-            "PostgreSQL waits at every commit for a copy that is not there.",
-            "Every message hangs until that copy is back.",
-            "Bring the copy back, or empty synchronous_standby_names and reload.",
-        )
 
 
 def _count(rest: str) -> int:
@@ -165,9 +158,17 @@ def connections() -> Iterator[Line]:
 
 
 def time_outs() -> Iterator[Line]:
+    waits = one("SHOW synchronous_standby_names")
     for name in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"):
         milliseconds = int(one(f"SELECT setting FROM pg_settings WHERE name = '{name}'"))  # noqa: S608
-        if name == "statement_timeout" and 0 < milliseconds < STATEMENT_SECONDS * 1000:
+        if name == "statement_timeout" and milliseconds and waits:
+            yield wrong(
+                f"statement_timeout is {milliseconds / 1000:g} seconds, and commits wait for a copy.",
+                "A commit that gives up waiting counts as done: a message that was acknowledged can be"
+                " gone when this machine is.",
+                "`ALTER ROLE … SET statement_timeout = 0` for the user in DATABASE_URL.",
+            )
+        elif name == "statement_timeout" and 0 < milliseconds < STATEMENT_SECONDS * 1000:
             yield wrong(
                 f"statement_timeout is {milliseconds / 1000:g} seconds.",
                 "Erasing what is due, figures and migrations may take longer, and would never end.",
@@ -180,13 +181,20 @@ def time_outs() -> Iterator[Line]:
 def copies() -> Iterator[Line]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT state, extract(epoch FROM coalesce(replay_lag, '0'))::float"
+            "SELECT state, sync_state, extract(epoch FROM coalesce(replay_lag, '0'))::float"
             " FROM pg_stat_replication"
         )
         rows = cursor.fetchall()
-    for state, lag in rows:
-        say = well if state == "streaming" and lag < 60 else note
-        yield say(f"A copy of the database is {state}, {lag:.0f} seconds behind.")
+    names = one("SHOW synchronous_standby_names")
+    if not one("SELECT pg_has_role('pg_read_all_stats', 'USAGE')"):
+        if rows or names:
+            yield note(
+                "There are copies of the database, and our user may not see how they are.",
+                "Nobody would hear that a copy is gone or far behind.",
+                "`GRANT pg_read_all_stats TO …` for the user in DATABASE_URL.",
+            )
+    else:
+        yield from _how_copies_are(rows, bool(names))
     stale = _count("pg_replication_slots WHERE NOT active")
     if stale:
         yield wrong(
@@ -194,6 +202,26 @@ def copies() -> Iterator[Line]:
             "PostgreSQL keeps everything for them until the disk is full.",
             "Bring the copy back, or `SELECT pg_drop_replication_slot('…');` (see"
             " `SELECT * FROM pg_replication_slots;`).",
+        )
+
+
+def _how_copies_are(rows: list[tuple[str, str, float]], is_waited_for: bool) -> Iterator[Line]:
+    for state, _sync, lag in rows:
+        say = well if state == "streaming" and lag < 60 else note
+        yield say(f"A copy of the database is {state}, {lag:.0f} seconds behind.")
+    is_waited_for = is_waited_for and one("SHOW synchronous_commit") not in ("off", "local")
+    if is_waited_for and not any(sync in ("sync", "quorum") for _state, sync, _lag in rows):
+        yield wrong(
+            "PostgreSQL waits at every commit for a copy that is not there.",
+            "Every message hangs until that copy is back.",
+            "Bring the copy back, or empty synchronous_standby_names and reload.",
+        )
+    elif rows and not is_waited_for:
+        yield note(
+            "Commits do not wait for the copy of the database.",
+            "When this machine is lost, so are messages that were acknowledged.",
+            "Set synchronous_standby_names (docs/operations.md, A second PostgreSQL), unless that"
+            " copy is for something else.",
         )
 
 
@@ -271,7 +299,8 @@ def keys() -> Iterator[Line]:
             yield wrong(
                 f"{what} is not the one that this database was used with.",
                 "Visits cannot be found back, or what was written cannot be opened. No process starts.",
-                "Put the old value back. docs/settings.md says what to do when it is lost for good.",
+                "Put the old value back. docs/operations.md, Keys, says what is left when it is lost for"
+                " good.",
             )
     sealed, broken = _under_keys()
     for name in sorted(sealed.keys() - ring.keys()):
@@ -311,13 +340,13 @@ def _under_keys() -> tuple[Counter[str], Counter[str]]:
             except SealBroken:
                 broken[name] += 1
     for data in Authenticator.objects.values_list("data", flat=True):
-        for field in ("secret", "seed"):
+        for field in SEALED_FIELDS:
             if not (secret := data.get(field)):
                 continue
             name = secret.partition(":")[0]
             sealed[name] += 1
             try:
-                unseal_secret(secret, "mfa")
+                unseal_secret(secret, PURPOSE)
             except KeyMissing:
                 pass
             except (SealBroken, ValueError):

@@ -8,7 +8,6 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -264,7 +263,8 @@ class Front:
         if self.host in LOCAL_HOSTS:
             yield note("/metrics and /healthz are for this machine, and were asked from it.")
             return
-        seen = [path for path in ("/metrics", "/healthz/ready") if self.ask(path).status == 200]
+        # Not /healthz/ready, which answers 503 just when something is wrong.
+        seen = [path for path in ("/metrics", "/healthz/live") if self.ask(path).status == 200]
         for path in seen:
             yield wrong(
                 f"{path} can be read from outside.",
@@ -281,6 +281,12 @@ class Front:
             reply = self.ask(
                 "/", "POST", b"x" * BODY, Content_Type="text/plain", Origin=self.origin
             )
+        except TimeoutError:
+            yield note(
+                f"A large request is not answered within {SECONDS:.0f} seconds.",
+                mend="nginx: `client_max_body_size 128k;`.",
+            )
+            return
         except (OSError, http.client.HTTPException):
             yield well("The proxy hangs up on large requests.")
             return
@@ -301,16 +307,24 @@ class Front:
     def plain(self) -> Iterator[Line]:
         """Whoever types the name without https has to land on it."""
         line = http.client.HTTPConnection(self.host, self.plain_port, timeout=SECONDS)
-        with suppress(OSError, http.client.HTTPException):
+        try:
             line.request("GET", "/")
             answer = line.getresponse()
-            target = answer.getheader("Location", "")
-            if answer.status in (301, 302, 307, 308) and target.startswith("https://"):
-                yield well("Plain http leads to https.")
-            else:
-                yield wrong(
-                    f"Plain http is answered with {answer.status}, and not sent on to https.",
-                    "What people type could be read on the way.",
-                    "nginx: `return 301 https://$host$request_uri;` on port 80.",
-                )
-        line.close()
+        except (OSError, http.client.HTTPException):
+            yield note(
+                "Nothing answers over plain http.",
+                "Who types the name may find nothing, and a certificate may not be renewed.",
+                "nginx: a server on port 80 with `return 301 https://$host$request_uri;`.",
+            )
+            return
+        finally:
+            line.close()
+        target = answer.getheader("Location", "")
+        if answer.status in (301, 302, 307, 308) and target.startswith("https://"):
+            yield well("Plain http leads to https.")
+        else:
+            yield wrong(
+                f"Plain http is answered with {answer.status}, and not sent on to https.",
+                "What people type could be read on the way.",
+                "nginx: `return 301 https://$host$request_uri;` on port 80.",
+            )

@@ -22,7 +22,7 @@ NETWORK_FILES = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs"}
 )
 SECRETS = (
-    *("SECRET_KEY", "HASHING_KEY", "SEALING_KEYS", "METRICS_TOKEN"),
+    *("SECRET_KEY", "SECRET_KEY_FALLBACKS", "HASHING_KEY", "SEALING_KEYS", "METRICS_TOKEN"),
     *("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "MAIL_FETCH_URL"),
 )
 
@@ -109,26 +109,53 @@ def available_memory(path: Path = Path("/proc/meminfo")) -> int | None:
 
 def disks() -> Iterator[Line]:
     """Where we write ourselves; the disk of PostgreSQL is that machine's own matter."""
-    places = {"static files": Path(settings.STATIC_ROOT)}
-    if settings.DATABASES["default"]["ENGINE"] == SQLITE:
-        places["the database"] = Path(settings.DATABASES["default"]["NAME"]).parent
-    for what, place in places.items():
+    places = [
+        ("static files are kept", Path(settings.STATIC_ROOT), False),
+        ("what was erased is noted", Path(settings.ERASED_LIST).parent, False),
+    ]
+    if _is_sqlite():
+        database = Path(settings.DATABASES["default"]["NAME"])
+        places.append(("the database is kept", database.parent, True))
+    for what, place, is_vital in places:
         if not place.is_dir():
             continue
-        usage = shutil.disk_usage(place)
-        where = f"{usage.free // 1024**2} MiB is free where {what} are kept ({place})."
-        if what == "the database":
-            where = where.replace("are kept", "is kept")
-        if usage.free < DISK and what == "the database":
+        free = shutil.disk_usage(place).free
+        where = f"{free // 1024**2} MiB is free where {what} ({place})."
+        if is_vital and free < DISK:
             yield wrong(
                 f"Only {where}",
                 "On a full disk nothing is stored: messages are refused, and nobody can sign in.",
                 "Make room or take a bigger disk. Old backups and logs are the usual reason.",
             )
-        elif usage.free < LITTLE_DISK and what == "the database":
+        elif free < LITTLE_DISK:
             yield note(f"Only {where}")
         else:
             yield well(where)
+
+
+def _is_sqlite() -> bool:
+    return bool(settings.DATABASES["default"]["ENGINE"] == SQLITE)
+
+
+def erased_list() -> Iterator[Line]:
+    """Whether a restored backup would know what young people took back since it was made."""
+    path = Path(settings.ERASED_LIST)
+    there = next(place for place in (path, *path.absolute().parents) if place.exists())
+    why = "What was erased after the last backup would come back with it."
+    if not os.access(there, os.W_OK):
+        yield wrong(
+            f"The list of what was erased cannot be written ({path}).",
+            why,
+            "Name a file in ERASED_LIST that the user of the services may make and write.",
+        )
+    elif not _is_sqlite() and path.is_relative_to(settings.BASE_DIR):
+        yield note(
+            f"The list of what was erased stands among the files of this version ({path}).",
+            f"The next version would begin another one. {why}",
+            "Name a file elsewhere in ERASED_LIST, and move the list there.",
+        )
+    else:
+        yield well(f"What is erased is noted in {path}.")
 
 
 def files_of_keys() -> Iterator[Line]:

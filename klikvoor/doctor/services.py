@@ -20,10 +20,12 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.mail import get_connection
 from django.utils import timezone
 
+from chat.models import Conversation
 from institutions.models import Brand, JobRun, Membership, StaffMail
 from klikvoor.backups import last_backup_at
 from klikvoor.doctor import Line, note, well, wrong
 from klikvoor.running import TICK
+from klikvoor.sentinel import Sentinels
 from klikvoor.startup import SMTP, SQLITE, settings_problems
 from klikvoor.tick import jobs as all_jobs
 from mail.fetching import Mailbox, MailboxAway
@@ -88,9 +90,11 @@ def doorbell() -> Iterator[Line]:
     if not settings.REDIS_URL:
         yield well("One process, without Redis.")
         return
-    client = redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
-    )
+    patience = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
+    if sentinels := Sentinels.at(settings.REDIS_URL):
+        client = redis.Redis(connection_pool=sentinels.pool(**patience))
+    else:
+        client = redis.Redis.from_url(settings.REDIS_URL, **patience)
     try:
         info: dict[str, Any] = client.info()  # type: ignore[assignment]
     except redis.RedisError as error:
@@ -392,8 +396,10 @@ def backups() -> Iterator[Line]:
     made_at = last_backup_at()
     if made_at is None:
         if not settings.DEMO:
-            yield note(
+            say = wrong if Conversation.objects.exists() else note
+            yield say(
                 "There was no backup yet.",
+                "All that was written goes with the disk.",
                 "`python manage.py backup DIRECTORY`, every hour (docs/operations.md, Backup and restore).",
             )
         return

@@ -9,7 +9,7 @@ from django.conf import settings
 
 from tests.deploy.files import DEPLOY, try_command, unknown_settings
 
-OURS = {"prepare", "web-1", "web-2", "jobs"}
+OURS = {"prepare", "web-1", "web-2", "jobs", "backup"}
 IN_THE_IMAGE = re.compile(r"^(python manage\.py \S.*?)(?: && |$)")
 
 
@@ -68,6 +68,32 @@ def test_what_runs_may_do_little(compose: dict[str, Any]) -> None:
         published = service.get("ports", [])
         assert not published or service is compose["services"]["nginx"]
     assert compose["networks"]["inside"]["internal"]
+
+
+def test_the_list_of_what_was_erased_and_backups_can_be_written(compose: dict[str, Any]) -> None:
+    """The containers themselves are read-only, and go with what is in them."""
+    for name in ("web-1", "web-2", "jobs", "backup"):
+        service = compose["services"][name]
+        assert service["environment"]["ERASED_LIST"].startswith("/erased/")
+        assert "./erased:/erased" in service["volumes"]
+    backup = compose["services"]["backup"]
+    assert backup["command"][-1] == "/backups"
+    assert "./backups:/backups" in backup["volumes"]
+
+
+def test_the_image_makes_backups_of_the_server_beside_it(compose: dict[str, Any]) -> None:
+    (version,) = re.findall(r"^postgres:(\d+)-", compose["services"]["db"]["image"])
+    assert f" postgresql-client-{version} " in (DEPLOY / "compose/Dockerfile").read_text()
+
+
+def test_the_image_installs_what_there_is_no_wheel_of() -> None:
+    """Of source alone there is one file, so one hash; wheels are refused no less than they have to."""
+    locked = (DEPLOY.parent / "requirements.txt").read_text()
+    entries = re.findall(r"^([a-z0-9-]+)==.*((?:\n    --hash=\S+.*)+)", locked, re.M)
+    assert len(entries) > 40
+    one_file = {name for name, hashes in entries if hashes.count("--hash") == 1}
+    dockerfile = (DEPLOY / "compose/Dockerfile").read_text()
+    assert set(re.findall(r"--no-binary (\S+)", dockerfile)) == one_file
 
 
 def test_nobody_serves_before_the_tables_are_there(compose: dict[str, Any]) -> None:

@@ -46,6 +46,13 @@ def test_it_stops_later_than_it_drains() -> None:
     assert int(seconds) >= 2 * DRAIN_SECONDS
 
 
+def test_the_list_of_what_was_erased_can_be_written() -> None:
+    """All else is read-only for the units; without the list a restored backup brings back too much."""
+    file = Path(dict(settings_of_the_example())["ERASED_LIST"])
+    (state,) = lines(HARDENING, "StateDirectory")
+    assert file.parent == Path("/var/lib") / state
+
+
 def test_all_units_are_hardened_alike() -> None:
     assert (UNITS / "klikvoor-.service.d/hardening.conf").resolve() == HARDENING
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from django.utils.timezone import now
 from prometheus_client.metrics_core import Metric
 
+from institutions.models import JobRun
 from klikvoor import metrics
+from klikvoor.backups import JOB as BACKUP
 from klikvoor.health import Health
 from klikvoor.running import Run, runs
 from klikvoor.site_figures import SiteFigures
@@ -19,6 +22,9 @@ FOLDER = ROOT / "deploy/prometheus"
 ENDINGS = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 # Of the library, and of Prometheus itself.
 THEIRS = {"up", "process_open_fds", "process_max_fds"}
+# Labels that Prometheus gives to every series; ours of the same name would be renamed. `process` is ours,
+# given in prometheus.yml.
+OF_PROMETHEUS = {"job", "instance", "process"}
 WORD = re.compile(r"\b(?:klikvoor|process|up)(?:_\w+)?\b")
 
 
@@ -61,6 +67,41 @@ def test_a_rule_about_nothing_would_be_seen(families: list[Metric]) -> None:
 
     assert asked(expression) == {"klikvoor_nothing_total", "up"}
     assert "klikvoor_nothing_total" not in names(families)
+
+
+@pytest.mark.django_db
+def test_the_rules_ask_for_labels_that_exist(families: list[Metric]) -> None:
+    """A rule about `job="backup"` would be quiet for ever: that label is Prometheus' own."""
+    JobRun.succeeded(BACKUP, datetime.now(UTC), 1)
+    known = families + list(metrics.ProcessCollectors(Health(), SiteFigures.read(now())).collect())
+    told = {
+        (sample.name, label, value)
+        for family in known
+        for sample in family.samples
+        for label, value in sample.labels.items()
+    }
+    assert {label for _name, label, _value in told} & OF_PROMETHEUS == set()
+    asked_for = {
+        (name, label, value)
+        for rule in rules()
+        for name, braces in re.findall(r"(klikvoor_\w+)\{([^}]*)\}", rule["expr"])
+        for label, value in re.findall(r'(\w+)!?="([^"]*)"', braces)
+    }
+    assert len(asked_for) > 3
+    assert asked_for - told == set()
+
+
+def test_each_rule_is_tried_as_it_goes_off_and_as_it_stays_quiet(families: list[Metric]) -> None:
+    tried = yaml.safe_load((FOLDER / "alerts_test.yml").read_text())["tests"]
+    alerts = {rule["alert"] for rule in rules()}
+    outcomes = {
+        (test["alertname"], bool(test["exp_alerts"]))
+        for group in tried
+        for test in group["alert_rule_test"]
+    }
+    assert outcomes == {(alert, goes_off) for alert in alerts for goes_off in (True, False)}
+    told = {s["series"].partition("{")[0] for group in tried for s in group["input_series"]}
+    assert told - names(families) <= THEIRS
 
 
 def test_each_rule_says_how_bad_it_is_and_what_people_notice() -> None:

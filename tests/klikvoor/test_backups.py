@@ -14,12 +14,13 @@ import pytest
 from django.conf import settings as real
 from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from chat.models import Conversation, ConversationKey, Epoch, Message, Visitor
 from institutions.jobs import tell_of_late_jobs
 from institutions.models import JobRun, StaffMail, User
-from klikvoor.backups import last_backup_at
+from klikvoor.backups import dumping, last_backup_at, making
 from klikvoor.backups.dumping import asking
 from klikvoor.backups.files import Backup, BadBackup, all_in, newest_keys
 from klikvoor.backups.making import make
@@ -311,6 +312,23 @@ def test_the_command_tells_what_it_made_and_verifies_it(
         told("backup")
 
 
+def test_a_database_that_is_behind_the_code_is_told_without_its_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(using: str) -> dict[str, int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT words_of_somebody FROM institutions_user")
+        return {}
+
+    monkeypatch.setattr(making, "count_rows", missing)
+
+    with pytest.raises(CommandError, match="could not be read") as refused:
+        told("backup", str(tmp_path))
+
+    assert "words_of_somebody" not in str(refused.value)
+    assert all_in(tmp_path) == []
+
+
 def test_a_rehearsal_opens_everything_and_touches_nothing(
     visitor: Visitor, line: ServiceLine, anna: User, tmp_path: Path
 ) -> None:
@@ -329,6 +347,53 @@ def test_a_rehearsal_opens_everything_and_touches_nothing(
     letter.refresh_from_db()
     assert letter.address() == "ik@example.org"
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_rehearsal_stays_away_from_a_database_that_a_file_names(
+    anna: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the manual puts it up: the address of the real database stands in a file of secrets."""
+    backup = back_up(tmp_path)
+    file = tmp_path / "database_url"
+    file.write_text("postgres://nobody:secret@127.0.0.1:1/the-real-one\n")
+    variables = tmp_path / "klikvoor.env"
+    variables.write_text(f"DATABASE_URL_FILE={file}\n")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(file))
+    monkeypatch.setenv("KLIKVOOR_ENV_FILE", str(variables))
+
+    assert "A restore works" in told("rehearse", str(backup.manifest_file))
+
+
+def test_postgresql_s_programs_go_where_klikvoor_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To the server that takes writes, by the same certificates, and with no word in their arguments."""
+    asked = {
+        "dbname": "klikvoor",
+        "host": "one,two",
+        "password": "secret",
+        "target_session_attrs": "read-write",
+        "sslrootcert": "/ca.pem",
+        "cursor_factory": object(),
+    }
+    monkeypatch.setattr(dumping.connection, "get_connection_params", lambda: asked)
+    tool = tmp_path / "pg_dump"
+    tool.write_text(f'#!/bin/sh\nenv > {tmp_path}/env; echo "$@" > {tmp_path}/arguments\n')
+    tool.chmod(0o700)
+    monkeypatch.setattr(dumping, "find_tool", lambda name: dumping.Tool(tool, 17))
+    monkeypatch.setenv("PGHOST", "another")
+
+    dumping.run_tool("pg_dump", "--schema=public")
+
+    given = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    assert {name: value for name, value in given.items() if name.startswith("PG")} == {
+        "PGDATABASE": "klikvoor",
+        "PGHOST": "one,two",
+        "PGPASSWORD": "secret",
+        "PGTARGETSESSIONATTRS": "read-write",
+        "PGSSLROOTCERT": "/ca.pem",
+    }
+    assert "secret" not in (tmp_path / "arguments").read_text()
 
 
 def test_a_rehearsal_finds_what_does_not_open(

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.db import connection
 from django.utils import timezone
 
-from chat.models import Conversation, ConversationKey
+from chat.models import Conversation, ConversationKey, Visitor
 from institutions.models import Brand, Institution, JobRun, KeyCheck, StaffMail, User
 from institutions.models.keys import HASHING, PURPOSE
 from institutions.sealing import keyed_hash, seal_secret
@@ -26,11 +27,14 @@ from klikvoor.doctor import NOTE, WELL, WRONG, Check, Line, database, look, mach
 from klikvoor.running import TICK
 from klikvoor.tick import jobs as all_jobs
 from mail.listener import Listener, Place
+from roster.models import ServiceLine
 from tests import services as test_services
 from tests.mail.test_fetching import box  # noqa: F401  a fixture
 from tests.people import make_user
 from tests.postbox import Postbox
 from tests.servers import ROOT, Server, environment, free_port, manage
+
+Room = namedtuple("Room", "total used free")  # as shutil.disk_usage has it
 
 
 def doctor(env: dict[str, str], *arguments: str) -> tuple[int, dict[str, list[dict[str, str]]]]:
@@ -311,6 +315,9 @@ def test_redis_is_looked_at_by_a_real_round_trip(
     redis()
     assert "Redis does not answer" in found(services.doorbell)
 
+    settings.REDIS_URL = f"redis+sentinel://127.0.0.1:{free_port()}/name"
+    assert "Redis does not answer (MasterNotFoundError)" in found(services.doorbell)
+
 
 # --- Mail ---------------------------------------------------------------------------------------
 
@@ -428,9 +435,13 @@ def test_a_job_that_is_no_more_is_not_missed() -> None:
 
 
 @pytest.mark.django_db
-def test_a_backup_that_was_not_made_is_told() -> None:
+def test_a_backup_that_was_not_made_is_told(visitor: Visitor, line: ServiceLine) -> None:
     now = timezone.now()
-    assert "no backup yet" in found(services.backups, NOTE)
+    assert "no backup yet" in found(services.backups, NOTE), "nothing can be lost yet"
+    Conversation.start(visitor=visitor, line=line, urgency="normal", intake="{}")
+    [told] = look("x", services.backups).lines
+    assert (told.level, told.what) == (WRONG, "There was no backup yet.")
+    assert "manage.py backup" in told.mend
 
     run = JobRun.objects.create(name=BACKUP, ran_at=now - timedelta(hours=2))
     assert found(services.backups) == ""
@@ -480,6 +491,38 @@ def test_a_file_of_keys_is_for_its_owner(tmp_path: Path, monkeypatch: pytest.Mon
     assert found(machine.files_of_keys) == "", "nobody else gets as far as that"
     path.unlink()
     assert "cannot be looked at" in found(machine.files_of_keys)
+
+
+def test_little_room_is_told_wherever_we_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Any
+) -> None:
+    settings.STATIC_ROOT, settings.ERASED_LIST = str(tmp_path), str(tmp_path / "x.erased")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: Room(0, 0, 1024**2))
+
+    told = found(machine.disks, NOTE) + found(machine.disks)
+
+    assert "Only 1 MiB is free where static files are kept" in told
+    assert "Only 1 MiB is free where what was erased is noted" in told
+
+
+def test_a_list_of_what_was_erased_that_cannot_be_written_is_told(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ERASED_LIST = str(tmp_path / "new/folder/klikvoor.erased")
+    assert found(machine.erased_list) == ""
+
+    # Root may write everywhere.
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
+    assert "cannot be written" in found(machine.erased_list)
+
+
+def test_a_list_of_what_was_erased_outlives_a_version(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_is_sqlite", lambda: False)
+    settings.ERASED_LIST = str(Path(settings.BASE_DIR) / "var/klikvoor.erased")
+
+    assert "among the files of this version" in found(machine.erased_list, NOTE)
 
 
 # --- Itself -------------------------------------------------------------------------------------

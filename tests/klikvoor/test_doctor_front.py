@@ -155,7 +155,7 @@ def told(site: Site, level: str = WRONG) -> str:
 
 def test_a_site_as_it_should_be_is_called_well(site: Site) -> None:
     assert told(site) == ""
-    assert told(site, NOTE) == ""
+    assert told(site, NOTE) == "Nothing answers over plain http."
     well = told(site, WELL)
     for words in (
         "The certificate is valid for 90 days",

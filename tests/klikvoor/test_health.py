@@ -328,7 +328,7 @@ def test_the_jobs_answer_for_themselves(demo_database: Path, tmp_path: Path) -> 
         status, body, _server = found
         assert (status, json.loads(body)["clock"]) == (200, "ok")
         assert (
-            'klikvoor_job_every_seconds{job="evaluate_openings"} 5.0' in fetch(port, "/metrics")[1]
+            'klikvoor_job_every_seconds{name="evaluate_openings"} 5.0' in fetch(port, "/metrics")[1]
         )
     finally:
         jobs.terminate()
@@ -366,7 +366,7 @@ def test_a_real_process_is_asked_by_number_and_says_that_it_goes(
         assert get("/healthz/live")[0] == 200
         status, numbers = get("/metrics")
         assert status == 200
-        assert b'klikvoor_job_runs_total{job="evaluate_openings",outcome="succeeded"}' in numbers
+        assert b'klikvoor_job_runs_total{name="evaluate_openings",outcome="succeeded"}' in numbers
 
         assert server.process is not None
         server.process.send_signal(signal.SIGTERM)

@@ -263,7 +263,7 @@ async def test_words_in_labels_come_from_fixed_sets(
         "status": {"waiting", "active"},
         "state": {"used", "free", *Presence.State.values, *State.values},
         "to": {"staff", "visitor"},
-        "job": every,
+        "name": every,
     }
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -295,6 +295,37 @@ def test_serve_says_which_key_is_missing(installation: dict[str, str], name: str
     assert f"{name} is not set" in refused.stderr
 
 
+def test_what_the_environment_says_goes_before_a_file_that_the_file_of_settings_names(
+    installation: dict[str, str], tmp_path: Path
+) -> None:
+    """Else `DATABASE_URL=… manage.py restore` would go to the database in use."""
+    (tmp_path / "url").write_text("sqlite:////of/the/secret")
+    (tmp_path / "redis").write_text("redis://of.the.secret")
+    variables = tmp_path / "klikvoor.env"
+    variables.write_text(f"DATABASE_URL_FILE={tmp_path}/url\nREDIS_URL_FILE={tmp_path}/redis\n")
+    env = installation | {
+        "KLIKVOOR_ENV_FILE": str(variables),
+        "DATABASE_URL": "sqlite:////of/the/environment",
+    }
+
+    done = subprocess.run(
+        [sys.executable, "-c", "from klikvoor.settings import *; print(DATABASE_URL, REDIS_URL)"],
+        cwd=ROOT, env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.split() == ["sqlite:////of/the/environment", "redis://of.the.secret"]
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_named(
+    installation: dict[str, str], tmp_path: Path
+) -> None:
+    """Else the next sentence would advise new keys to who only used the wrong account."""
+    refused = serve(installation | {"KLIKVOOR_ENV_FILE": str(tmp_path / "nothing.env")})
+
+    assert refused.returncode != 0
+    assert "nothing.env, which cannot be read (No such file or directory)" in refused.stderr
+
+
 def test_serve_refuses_a_database_behind_its_migrations(installation: dict[str, str]) -> None:
     refused = serve(installation)
 

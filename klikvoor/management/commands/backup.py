@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 from django.utils import timezone
 
 from klikvoor.backups.dumping import check_file
@@ -52,6 +53,12 @@ class Command(BaseCommand):
                 raise CommandError("Name a directory, or a backup to --verify.")
         except (BadBackup, OSError) as error:
             raise CommandError(str(error)) from None
+        except DatabaseError as error:
+            # Its text may quote a row.
+            raise CommandError(
+                f"The database could not be read ({type(error).__name__}): it is away, or not of this"
+                " version. `python manage.py doctor` says which."
+            ) from None
 
     def _make(self, directory: Path, keep: int, keep_keys: timedelta) -> None:
         began = timezone.now()

@@ -18,6 +18,7 @@ SETTINGS: tuple[tuple[str, Check], ...] = (
     ("limits", machine.limits),
     ("memory", machine.memory),
     ("disks", machine.disks),
+    ("list of what was erased", machine.erased_list),
     ("files for browsers", services.static_files),
     ("Redis", services.doorbell),
     ("mail in", services.mail_in),
