@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
@@ -23,7 +23,7 @@ from chat.database import in_pool
 from chat.events import PresenceChanged, StatusChanged
 from chat.hub import Hub, hub
 from chat.models import Conversation, Visitor
-from chat.peers import GONE, LOST_RIGHT, Peer
+from chat.peers import GONE, LOST_RIGHT, Peer, Stream
 from chat.reading import Desk
 from chat.visitor_peer import VisitorPeer
 from chat.worker_peer import WorkerPeer
@@ -48,14 +48,8 @@ CHUNK = 500
 T = TypeVar("T")
 
 
-class Top(NamedTuple):
-    """What the watch compares: how a conversation stands in the database."""
-
-    conversation: str
-    status: str
-    last_seq: int
-    institution: int | None
-    visitor_seen_at: datetime
+# Who follows each conversation, and how far they were told.
+Followers = dict[str, list[tuple[Peer, Stream]]]
 
 
 class Watch:
@@ -90,27 +84,40 @@ class Watch:
     async def sweep(self) -> None:
         """One round over all windows of this process."""
         since, self._swept_at = self._swept_at, time.monotonic()
-        peers = list(self.hub.peers)
-        visitors = [peer for peer in peers if isinstance(peer, VisitorPeer)]
-        workers = [peer for peer in peers if isinstance(peer, WorkerPeer)]
-        heard = [peer for peer in peers if peer.heard_at >= since and peer.has_said_hello]
+        workers: list[WorkerPeer] = []
+        visitors: dict[int, list[VisitorPeer]] = {}
+        present: set[int] = set()
+        heard: list[str] = []
+        # Once over thousands of windows: looking at each again and again is what a round would cost.
+        for peer in self.hub.peers:
+            is_heard = peer.heard_at >= since and peer.has_said_hello
+            if isinstance(peer, VisitorPeer):
+                visitors.setdefault(peer.visitor_id, []).append(peer)
+                if is_heard and peer.stream is not None:
+                    heard.append(peer.stream.conversation)
+            elif isinstance(peer, WorkerPeer):
+                workers.append(peer)
+                if is_heard:
+                    present.add(peer.worker_id)
+        followers = self._followers()
         now = timezone.now()
-        for chunk in _chunks(
-            [s.conversation for p in heard if isinstance(p, VisitorPeer) for s in p.streams()]
-        ):
+        for chunk in _chunks(heard):
             await in_pool(_renew_visitors, chunk, now)
         if workers:
-            present = {peer.worker_id for peer in heard if isinstance(peer, WorkerPeer)}
             await in_pool(Presence.renew_all, present, now=now)
             await self._check_workers(workers)
-        for part in _chunks(visitors):
-            await self._check_visitors(part)
-        await self._check_streams(peers)
+        for part in _chunks(list(visitors)):
+            here = await in_pool(Visitor.that_go_on, part)
+            for visitor in part:
+                if visitor not in here:
+                    for window in visitors[visitor]:
+                        window.shut(GONE)
+        await self._check_streams(followers)
 
     async def look_closely(self) -> None:
         """Find what other processes stored while nothing of them is heard."""
         if self.hub.is_deaf:
-            await self._check_streams(list(self.hub.peers))
+            await self._check_streams(self._followers())
 
     async def _check_workers(self, workers: list[WorkerPeer]) -> None:
         rights = await in_pool(staff_of_sessions, {peer.session_key for peer in workers})
@@ -121,52 +128,52 @@ class Watch:
             elif not staff.is_worker:
                 peer.shut(LOST_RIGHT)
 
-    async def _check_visitors(self, visitors: list[VisitorPeer]) -> None:
-        here = await in_pool(Visitor.that_go_on, [peer.visitor_id for peer in visitors])
-        for peer in visitors:
-            if peer.visitor_id not in here:
-                peer.shut(GONE)
-
-    async def _check_streams(self, peers: list[Peer]) -> None:
-        followers: dict[str, list[Peer]] = {}
-        for peer in peers:
+    def _followers(self) -> Followers:
+        followers: Followers = {}
+        for peer in self.hub.peers:
             for stream in peer.streams():
-                followers.setdefault(stream.conversation, []).append(peer)
+                followers.setdefault(stream.conversation, []).append((peer, stream))
+        return followers
+
+    async def _check_streams(self, followers: Followers) -> None:
         self._present = {key: was for key, was in self._present.items() if key in followers}
         for chunk in _chunks(list(followers)):
+            changed: list[str] = []
             tops, now = await in_pool(_tops, chunk), timezone.now()
-            changed = [
-                found.conversation
-                for found in tops
-                if self._compare(found, followers[found.conversation], now)
-            ]
+            for conversation, status, top, institution, seen_at in tops:
+                for peer, stream in followers[conversation]:
+                    if (
+                        stream.status != status
+                        or stream.sent < top
+                        or stream.institution not in (None, institution)
+                    ):
+                        self._bring_up_to_date(peer, conversation, top, institution)
+                        changed.append(conversation)
+                self._note_presence(conversation, now - seen_at <= LEASE)
             for event in await in_pool(_statuses, changed) if changed else ():
-                for peer in followers[event.conversation]:
+                for peer, _stream in followers[event.conversation]:
                     followed = peer.stream_of(event.conversation)
                     if followed is not None and followed.status != event.status:
                         peer.hear(event, event.frame())
             await asyncio.sleep(0)
 
-    def _compare(self, found: Top, followers: list[Peer], now: datetime) -> bool:
-        """Bring the followers of one conversation up to date; return whether its status is news."""
-        is_news = False
-        for peer in followers:
-            stream = peer.stream_of(found.conversation)
-            if stream is None:
-                continue
-            is_news |= stream.status != found.status
-            if stream.institution is not None and stream.institution != (found.institution or 0):
-                # Another institution took it over, and nobody told us.
-                self.hub.spawn(peer.look_again(found.conversation))
-            else:
-                counts.missed += found.last_seq > stream.top
-                peer.reach(stream, found.last_seq)
-        present = now - found.visitor_seen_at <= LEASE
-        was = self._present.get(found.conversation)
-        self._present[found.conversation] = present
+    def _bring_up_to_date(self, peer: Peer, conversation: str, top: int, institution: int) -> None:
+        """Something about this conversation was not told here; its status is told further on."""
+        stream = peer.stream_of(conversation)
+        if stream is None:
+            return
+        if stream.institution not in (None, institution):
+            # Another institution took it over, and nobody told us.
+            self.hub.spawn(peer.look_again(conversation))
+        else:
+            counts.missed += top > stream.top
+            peer.reach(stream, top)
+
+    def _note_presence(self, conversation: str, present: bool) -> None:
+        was = self._present.get(conversation)
+        self._present[conversation] = present
         if was is not None and was != present:
-            self.hub.tell_here(PresenceChanged(conversation=found.conversation, present=present))
-        return is_news
+            self.hub.tell_here(PresenceChanged(conversation=conversation, present=present))
 
     # --- The desk and the queue -----------------------------------------------------------------
 
@@ -230,15 +237,12 @@ def _renew_visitors(conversations: Iterable[str], now: datetime) -> None:
     Conversation.objects.live().filter(pk__in=conversations).update(visitor_seen_at=now)
 
 
-def _tops(conversations: list[str]) -> list[Top]:
+def _tops(conversations: list[str]) -> list[tuple[str, str, int, int, datetime]]:
+    """Return status, last number, institution (0: none) and last sign of life of each."""
     # Rows and not objects: every window of the process is looked at every few seconds.
-    found = Conversation.objects.filter(pk__in=conversations)
-    return [
-        Top(*row)
-        for row in found.values_list(
-            "pk", "status", "last_seq", "institution_id", "visitor_seen_at"
-        )
-    ]
+    fields = ("pk", "status", "last_seq", "institution_id", "visitor_seen_at")
+    found = Conversation.objects.filter(pk__in=conversations).values_list(*fields)
+    return [(pk, status, top, owner or 0, at) for pk, status, top, owner, at in found]
 
 
 def _statuses(conversations: list[str]) -> list[StatusChanged]:
