@@ -98,7 +98,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             # transaction of a test, so that rolling back would neither isolate nor show anything.
             item.add_marker(pytest.mark.django_db(transaction=True), append=False)
         if item.get_closest_marker("postgresql") and TEST_DATABASE != "postgresql":
-            reason = "SQLite has one writer at a time; TEST_DATABASE=postgresql runs this race"
+            reason = "only PostgreSQL can have this; TEST_DATABASE=postgresql runs it"
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
