@@ -10,6 +10,8 @@ SETTINGS := var/demo.env
 export KLIKVOOR_ENV_FILE := $(SETTINGS)
 export PYTHONUNBUFFERED := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiling the tests anew costs each suite six seconds.
+unexport PYTHONDONTWRITEBYTECODE
 # Where `make run` can be seen: links, sockets and cookies follow from it.
 RUN_ORIGINS := http://localhost:$(PORT),http://127.0.0.1:$(PORT)
 
@@ -39,13 +41,13 @@ $(SETTINGS): | .venv/run.stamp
 
 # --- Testing it ---------------------------------------------------------------------------------
 
-# Beside each other: most of the time a test waits for a clock, a browser or a disk. The longest
-# begins first.
+# All beside each other, on two cores too: much of the time a test waits for a clock, a browser or a
+# disk, and two of these after each other would leave a core idle.
 test: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp ## All tests: in browsers, on SQLite, and on PostgreSQL and Redis
 	@scripts/chromium.sh
 	@scripts/nginx.sh
 	@echo "Testing in browsers, on PostgreSQL and on SQLite; each tells when it is done"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-browser test-postgresql test-sqlite
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-browser test-postgresql test-sqlite
 
 check: lint test ## Everything that CI asks: lint, then test
 
@@ -59,7 +61,8 @@ test-sqlite: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
 	@echo "Tests on SQLite"
 	@$(BIN)/python -m pytest -q --ignore=tests/browser $(TESTS)
 
-# Browsers and translators do not see which database there is; the rest runs here as well.
+# Browsers and translators do not see which database there is; of the rest, what asks for one runs
+# here as well (tests/databases.py).
 test-postgresql: .venv/dev.stamp $(SETTINGS) .venv/translations.stamp
 	@scripts/nginx.sh
 	@echo "Tests on PostgreSQL and Redis"

@@ -11,8 +11,10 @@ import base64
 import inspect
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import django
@@ -20,7 +22,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings as property_settings
 
-from tests import services
+from tests import databases, services
 
 # How long an example takes says how busy the machine is, not whether it is right.
 property_settings.register_profile("klikvoor", deadline=None)
@@ -82,7 +84,11 @@ def pytest_report_header() -> str:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if TEST_DATABASE == "postgresql":
+        elsewhere = [item for item in items if not databases.asks_the_database(item)]
+        items[:] = [item for item in items if databases.asks_the_database(item)]
+        config.hook.pytest_deselected(items=elsewhere)
     for item in items:
         function = getattr(item, "function", None)
         if inspect.iscoroutinefunction(function) and (
@@ -92,7 +98,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # transaction of a test, so that rolling back would neither isolate nor show anything.
             item.add_marker(pytest.mark.django_db(transaction=True), append=False)
         if item.get_closest_marker("postgresql") and TEST_DATABASE != "postgresql":
-            reason = "SQLite has one writer at a time; TEST_DATABASE=postgresql runs this race"
+            reason = "only PostgreSQL can have this; TEST_DATABASE=postgresql runs it"
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
@@ -120,6 +126,21 @@ def django_db_modify_db_settings() -> None:
 def django_db_keepdb() -> bool:
     """It goes with this run's directory; dropping it here would wait for idle threads."""
     return True
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> Path | None:
+    """Keep the SQLite file as `migrate` left it, for tests that bring their own: it took seconds."""
+    database, migrated = DIRECTORY / "test.sqlite3", DIRECTORY / "migrated.sqlite3"
+    if not database.exists():
+        # On PostgreSQL, and where no test asks for a database.
+        return None
+    with (
+        closing(sqlite3.connect(database)) as made,
+        closing(sqlite3.connect(migrated)) as kept,
+    ):
+        made.backup(kept)
+    return migrated
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -160,23 +181,21 @@ def _nothing_remembered(request: pytest.FixtureRequest) -> Iterator[None]:
     data_keys.forget_all()
     (DIRECTORY / "erased").unlink(missing_ok=True)
     cache.clear()
-    if "db" in request.fixturenames:
-        _let_the_ledger_be_emptied()
 
 
-def _let_the_ledger_be_emptied() -> None:
-    """After a transactional test every table is emptied, and the guards come back with that.
+@pytest.fixture(scope="session", autouse=True)
+def _emptied_quickly() -> Iterator[None]:
+    """After a transactional test every table is emptied; Django has no other place to say how."""
+    from django.db import connections
+    from django.test import TransactionTestCase
 
-    PostgreSQL truncates, which the ledger's guard lets pass; SQLite deletes.
-    """
-    from django.db import connection
+    def empty(test: TransactionTestCase) -> None:
+        for name in test._databases_names(include_mirrors=False):
+            databases.empty(connections[name])
 
-    from roster import guards
-    from roster.models import LedgerEntry
-
-    empties_by_deleting = connection.vendor == "sqlite" and not connection.in_atomic_block
-    if empties_by_deleting and LedgerEntry.objects.exists():
-        guards.lift(connection, guards.LEDGER)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
 
 
 @pytest_asyncio.fixture(scope="session", autouse=True, loop_scope="session")

@@ -176,14 +176,26 @@ def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def demo_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def migrated_database(
+    django_db_setup: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A SQLite file to copy: migrated, and nobody was there yet."""
+    if django_db_setup is not None:
+        return django_db_setup
+    path = tmp_path_factory.mktemp("migrated") / "klikvoor.sqlite3"
+    manage("migrate", "--verbosity", "0", env=environment(DATABASE_URL=f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def demo_database(migrated_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the demo's people and an hour that is going on."""
     directory = tmp_path_factory.mktemp("demo")
     path = directory / "demo.sqlite3"
+    shutil.copy(migrated_database, path)
     env = environment(
         DEMO="1", DATABASE_URL=f"sqlite:///{path}", EMAIL_URL=f"filemail:///{directory}/mail"
     )
-    manage("migrate", "--verbosity", "0", env=env)
     manage("demo", env=env)
     return path
 

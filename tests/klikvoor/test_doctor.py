@@ -91,6 +91,8 @@ def test_a_deployment_that_is_well_is_called_well(small: dict[str, str], tmp_pat
         deadline = timezone.now() + timedelta(seconds=20)
         while not server.rows("SELECT 1 FROM institutions_jobrun WHERE name = 'tick'"):
             assert timezone.now() < deadline
+        assert server.process is not None
+        assert machine.Process(server.process.pid, "serve") in machine.processes()
         code, parts = doctor(server.env, "--url", server.url)
     finally:
         server.stop()
@@ -101,7 +103,8 @@ def test_a_deployment_that_is_well_is_called_well(small: dict[str, str], tmp_pat
     assert "Sockets open" in said(parts["from outside"], WELL)
     assert "Static files come" in said(parts["from outside"], WELL)
     assert "The jobs run" in said(parts["jobs"], WELL)
-    assert "1 process of ours here, with enough files" in said(parts["limits"], WELL)
+    # Others of this checkout may run beside it: those of the browsers' tests.
+    assert "of ours here, with enough files" in said(parts["limits"], WELL)
 
 
 def test_everything_that_is_broken_is_named(small: dict[str, str], tmp_path: Path) -> None:

@@ -384,6 +384,7 @@ def away(table: str, database: Path) -> Iterator[None]:
         rename("away", table)
 
 
+@pytest.mark.postgresql
 def test_a_visit_leaves_no_trace_in_two_processes(two_servers: TwoServers) -> None:
     """On PostgreSQL with its logs and Redis with its traffic; the two talk through the second."""
     env = two_servers.first.env

@@ -14,7 +14,7 @@ from django.core.management import CommandError
 from institutions.models import KeyCheck, User
 from klikvoor import startup
 from klikvoor.startup import database_problems, refuse_unsafe, settings_problems
-from tests.servers import ROOT, Server, environment, free_port, manage
+from tests.servers import ROOT, Server, environment, free_port
 
 SQLITE = {"default": {"ENGINE": startup.SQLITE, "NAME": "x"}}
 POSTGRESQL = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "x"}}
@@ -266,14 +266,6 @@ def installation(tmp_path: Path) -> dict[str, str]:
     )
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("migrated") / "klikvoor.sqlite3"
-    url = f"sqlite:///{path}"
-    manage("migrate", "--verbosity", "0", env=environment(DATABASE_URL=url))
-    return path
-
-
 def serve(env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "manage.py", "serve", "--port", str(free_port())],
@@ -353,9 +345,9 @@ def test_serve_refuses_a_database_that_does_not_answer(installation: dict[str, s
 
 
 def test_a_second_serve_without_redis_is_refused(
-    installation: dict[str, str], migrated: Path, tmp_path: Path
+    installation: dict[str, str], migrated_database: Path, tmp_path: Path
 ) -> None:
-    shutil.copy(migrated, tmp_path / "klikvoor.sqlite3")
+    shutil.copy(migrated_database, tmp_path / "klikvoor.sqlite3")
     first = Server(tmp_path, installation)
     first.start()
     try:
