@@ -217,7 +217,7 @@ def overload(plan: Plan, directory: Path, result: Result) -> None:
         book.may_refuse = True
         sent, refused, done = book.sent, book.refused, book.finished
         began = time.perf_counter()
-        await crowd.open_loop(2 * able, min(plan.seconds, 5))
+        found = await crowd.open_loop(2 * able, min(plan.seconds, 5))
         took = time.perf_counter() - began
         sent, refused, done = book.sent - sent, book.refused - refused, book.finished - done
         result.add("overload: asked for", 2 * able, "messages/s")
@@ -226,6 +226,8 @@ def overload(plan: Plan, directory: Path, result: Result) -> None:
         result.add("overload: refused", refused, "")
         result.add("overload: neither", sent - refused - done, "", most=0)
         result.add("overload: until all was answered", took, "s")
+        result.add("overload: half of them within", percentile(found, 0.5), "s")
+        result.add("overload: the slowest", found[-1], "s", most=5)
 
     with_server(plan, directory, 0, work)
 

@@ -142,7 +142,8 @@ class ChatConsumer(AsyncConsumer):
                 if message["type"] == "websocket.disconnect":
                     peer.is_open = False
                     return
-                await peer.receive(message.get("text") or message.get("bytes") or "")
+                frame = message.get("text") or message.get("bytes") or ""
+                await peer.receive(frame, came_at=message.get("came_at"))
         finally:
             hello.cancel()
 

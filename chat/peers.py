@@ -28,6 +28,9 @@ log = logging.getLogger("klikvoor.chat.peers")
 
 # After this many frames that were not understood the socket closes: nobody's browser does that.
 BAD_FRAMES = 10
+# What waited longer than this for its turn is refused, which is quick: its writer is told and tries
+# again, instead of waiting behind ever more. Only a process that is asked for too much is so late.
+LATE_SECONDS = 2.0
 
 NOT_UNDERSTOOD = 4400
 GONE = 4401
@@ -94,14 +97,19 @@ class Peer:
         self._settled: Callable[[], None] | None = None
         self._audiences: set[str] = set()
         self.heard_at = time.monotonic()
+        self._is_late = False
         self.is_open = True
         self.has_said_hello = False
 
     # --- Frames in ------------------------------------------------------------------------------
 
-    async def receive(self, frame: str | bytes) -> None:
-        """Do what a frame asks. Answers every refusal with an error; raises nothing but Gone."""
-        self.heard_at = time.monotonic()
+    async def receive(self, frame: str | bytes, *, came_at: float | None = None) -> None:
+        """Do what a frame asks. Answers every refusal with an error; raises nothing but Gone.
+
+        `came_at`: when it reached this process, on `time.monotonic()`, where the server tells.
+        """
+        self.heard_at = now = time.monotonic()
+        self._is_late = came_at is not None and now - came_at > LATE_SECONDS
         if not self._budget.take():
             counts.commands_refused["too_many"] += 1
             self.error("too_many")
@@ -244,6 +252,9 @@ class Peer:
 
     def post(self, stream: Stream, actor: int, client_id: str, text: str) -> None:
         """Hand a message to the writer. Its event is the acknowledgement."""
+        if self._is_late:
+            counts.refused["unavailable"] += 1
+            raise Refused("unavailable")
 
         def done(outcome: Outcome) -> None:
             self._pending -= 1

@@ -11,8 +11,8 @@ from chat.peers import RESTART
 from chat.watch import watch
 from chat.writer import writer
 
-# How many windows a second may come back without anybody waiting for it: a third of what one
-# process opened in measurements (docs/performance.md).
+# How many windows a second may come back without anybody waiting for it: half of what one process
+# opened in measurements (docs/performance.md).
 COMING_BACK = 500
 LAST_WORDS = 1.0
 

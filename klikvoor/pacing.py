@@ -120,7 +120,7 @@ class PacedProtocol(WebSocketProtocol):
         if self._is_between_frames:
             while taken := whole_text(data):
                 text, data = taken
-                self._take({"type": "websocket.receive", "text": text})
+                self._take("text", text)
                 if not data:
                     return
                 if self._is_over:
@@ -145,17 +145,19 @@ class PacedProtocol(WebSocketProtocol):
         if self._is_over or self.muted:
             return
         if isBinary:
-            self._take({"type": "websocket.receive", "bytes": payload})
+            self._take("bytes", payload)
         else:
-            self._take({"type": "websocket.receive", "text": payload.decode("utf8")})
+            self._take("text", payload.decode("utf8"))
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def _take(self, kind: str, content: str | bytes) -> None:
         waiting = len(self.mailbox)
         if waiting >= 4 * WAITING_FRAMES:
             self._end()
             return
         self.last_ping = time.time()
-        self.mailbox.put_nowait(message)
+        # The consumer refuses what had to wait for too long.
+        came_at = time.monotonic()
+        self.mailbox.put_nowait({"type": "websocket.receive", kind: content, "came_at": came_at})
         if waiting >= WAITING_FRAMES and not self.is_ahead:
             self.is_ahead = True
             self._read_or_not()

@@ -1,5 +1,7 @@
 """The delivery contract over real consumers: acknowledged, once, in order, to the right windows."""
 
+import json
+import time
 import uuid
 from contextlib import AsyncExitStack
 
@@ -189,6 +191,20 @@ async def test_many_windows_that_say_hello_at_once_each_get_their_own_conversati
             assert hello["conversation"] == pk
             places.append(hello["place"]["place"])
         assert places == [1, 2, 3, 4, 5, 6, 8, 9, 10, 11], "the stranger's own is the seventh"
+
+
+async def test_what_waited_too_long_for_its_turn_is_refused_and_can_be_sent_again(
+    active_conversation: Conversation, visitor: Visitor
+) -> None:
+    async with visitor_window(visitor) as young:
+        frame = {"type": "message.post", "client_id": str(uuid.uuid4()), "text": "Hallo?"}
+        late = {"type": "websocket.receive", "text": json.dumps(frame)}
+        for came_at, answer in ((-3, "message.refused"), (-1, "message.posted")):
+            late["came_at"] = time.monotonic() + came_at
+            await young.communicator.send_input(late)
+            heard = await young.hear(answer, client_id=frame["client_id"])
+            assert heard.get("code", "") == ("unavailable" if came_at == -3 else "")
+    assert await in_pool(stored, active_conversation) == [(1, "visitor")]
 
 
 async def test_an_open_window_keeps_no_cookie(

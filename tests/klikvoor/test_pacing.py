@@ -1,6 +1,7 @@
 """Short frames take a road of their own; whatever is not exactly one is left to autobahn."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -88,6 +89,7 @@ async def test_an_open_window_keeps_neither_its_cookie_nor_its_browser() -> None
     assert "certain" not in kept
     protocol.dataReceived(from_browser(b"a word"))
     await asyncio.sleep(0.01)
+    assert taken[1].pop("came_at") <= time.monotonic()
     assert taken[1] == {"type": "websocket.receive", "text": "a word"}
 
 
