@@ -62,9 +62,11 @@ def main() -> None:
     def desk() -> Desk:
         return Desk(line, timezone.now(), [worker.pk])
 
+    next_ones = iter(queue.places(line, timezone.now(), None))
+
     def claim() -> None:
-        first = queue.places(line, timezone.now(), None)[0]
-        Conversation.objects.get(pk=first.conversation).claim(staff, despite=True)
+        first = next(next_ones).conversation
+        Conversation.objects.get(pk=first).claim(staff, despite=True)
 
     read = desk()
     found = {
