@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from klikvoor.backups.files import BadBackup
 from triage.models import Intake
 
 LEFT_OUT: tuple[type[Model], ...] = (ConversationKey, Intake, Session, UserSession, Epoch)
+# Who just left, we ourselves among them, is in PostgreSQL's list for a moment.
+LEAVING_SECONDS = 2.0
 # The copy that is being made, as a database to ask.
 COPY = "copy of a backup"
 
@@ -196,12 +199,17 @@ def others_at_postgresql() -> int:
     """How many connections others have to this database."""
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
-    with psycopg.connect(**_parameters()) as own:
-        row = own.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
-        ).fetchone()
-    return int(row[0]) if row else 0
+    until = time.monotonic() + LEAVING_SECONDS
+    with psycopg.connect(autocommit=True, **_parameters()) as own:
+        while True:
+            row = own.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            ).fetchone()
+            others = int(row[0]) if row else 0
+            if not others or time.monotonic() > until:
+                return others
+            time.sleep(0.05)
 
 
 # What libpq can be told, and the variables in which its programs read it.

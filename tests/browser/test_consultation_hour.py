@@ -78,8 +78,8 @@ async def test_from_click_to_closed_conversation(
     await visitor_page.get_by_role("link", name="Verder").click()
     await (
         visitor_page.get_by_role("group", name="Voelde je je gehoord?")
-        .get_by_label("Ja, heel erg")
-        .check(force=True)
+        .get_by_text("Ja, heel erg", exact=True)
+        .click()
     )
     await visitor_page.get_by_role("button", name="Verstuur").click()
     await expect(visitor_page.get_by_role("heading", level=1)).to_have_text("Dank je wel")
@@ -271,8 +271,8 @@ async def test_without_javascript_the_whole_visit_works(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Het gesprek is klaar")
     await (
         page.get_by_role("group", name="Voelde je je gehoord?")
-        .get_by_label("Ja, heel erg")
-        .check(force=True)
+        .get_by_text("Ja, heel erg", exact=True)
+        .click()
     )
     await page.get_by_role("button", name="Verstuur").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Dank je wel")
