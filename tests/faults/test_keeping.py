@@ -71,7 +71,9 @@ class Keeper:
         await self.manage("backup", str(self.backups))
         old_secret = self.site.env["SECRET_KEY"]
         signed = [await self.sign() for _ in range(2)]
-        self.away = await self.let_in()
+        absent = await self.sign()
+        self.away = await self.let_in(absent)
+        await self.world.until(time.monotonic() + 10, lambda: self.away.is_up)
         # New ones behind the old ones first: nobody uses what another process does not know.
         if len(self.site.servers) > 1:
             await self.roll(SEALING_KEYS=f"{OLD} {NEW}", SECRET_KEY_FALLBACKS=NEW_SECRET)
@@ -91,21 +93,24 @@ class Keeper:
             if said.state == "sent"
         }
         await self.manage("backup", str(self.backups))
+        # Home before a page moved it; a desk that was open would load itself, and move it then.
+        self.away.leave()
+        self.world.lines.remove(self.away)
         await self.roll(SEALING_KEYS=NEW, SECRET_KEY_FALLBACKS="")
         self.taken.append(await self.try_all(signed.pop()))
+        self.away = await self.let_in(absent)
         await self.world.until(time.monotonic() + 10, lambda: self.away.is_out)
+        self.away.leave()
         self.world.lines.remove(self.away)
         await self.manage("rewrap", "--look")
 
     async def sign(self) -> dict[str, Any]:
         return await self.site.door.ask("sign", institution=self.world.institutions[0])
 
-    async def let_in(self) -> Away:
-        new = await self.sign()
+    async def let_in(self, new: dict[str, Any]) -> Away:
         person = Person("away", "worker", new["id"], new["institution"])
         away = Away(self.world, person, new["cookie"], random.Random(1))
         self.world.join(away)
-        await self.world.until(time.monotonic() + 10, lambda: away.is_up)
         return away
 
     def sign_ins(self) -> set[str]:
