@@ -84,6 +84,7 @@ class Keeper:
         self.taken.append(await self.try_all(signed.pop()))
         await self.move_sign_ins(before)
         self.moving = (began, time.monotonic())
+        await self.world.until(time.monotonic() + 10, lambda: self.away.is_up)
         assert self.away.is_up
         await self.manage("rewrap")
         self.before = {
