@@ -113,6 +113,11 @@ class Browser:
             self.cookies[name] = value
         self.opened: set[asyncio.StreamWriter] = set()
 
+    @property
+    def cookie(self) -> str:
+        """The header `Cookie`."""
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
     def drop(self) -> None:
         for writer in list(self.opened):
             writer.transport.abort()
@@ -125,23 +130,22 @@ class Browser:
 
     async def _ask(self, method: str, path: str, body: bytes) -> Reply:
         port = self.world.port(self.world.rng)
-        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
         lines = [
             f"{method} {path} HTTP/1.1",
             f"Host: localhost:{port}",
             f"Origin: {self.world.origin(port)}",
             "Connection: close",
         ]
-        if cookies:
-            lines.append(f"Cookie: {cookies}")
+        if self.cookies:
+            lines.append(f"Cookie: {self.cookie}")
         if method == "POST":
             lines += [f"Content-Type: {FORM}", f"Content-Length: {len(body)}"]
         request = "\r\n".join([*lines, "", ""]).encode() + body
         reply = await exchange(port, request, self.opened, self.world.trust)
-        self._keep_cookies(reply)
+        self.keep_cookies(reply)
         return reply
 
-    def _keep_cookies(self, reply: Reply) -> None:
+    def keep_cookies(self, reply: Reply) -> None:
         for name, value in reply.headers:
             if name != "set-cookie":
                 continue

@@ -18,11 +18,17 @@ import django
 
 django.setup()
 
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.management import call_command
+from django.core.signing import BadSignature
 from django.db import close_old_connections, connection
+from django.test import RequestFactory
+from django.urls import reverse
 from django.utils import timezone
 
+from chat import pressure
 from chat.keys import data_keys
 from chat.models import (
     Conversation,
@@ -41,6 +47,7 @@ from institutions.places import municipalities
 from mail.models import VisitorMail
 from roster.jobs import deal_letter_duty
 from roster.models import ConsultationHour, Presence, ServiceLine
+from tests.chat.test_pressure import solve
 from tests.people import add_second_factor, sign_in
 from triage.models import Intake
 
@@ -120,6 +127,31 @@ def visit(*, region: int | None = None) -> dict[str, Any]:
         "conversation": conversation.pk,
         "cookie": f"{settings.VISIT_COOKIE_NAME}={token}",
     }
+
+
+def sign(*, institution: int) -> dict[str, Any]:
+    """Return all kinds of things that SECRET_KEY signs; the sign-in is that of somebody new."""
+    new = new_worker(Institution.objects.get(pk=institution), User.objects.count())
+    asked = pressure.ask("letter")
+    link = reverse(
+        "account_reset_password_from_key",
+        kwargs={
+            "uidb36": user_pk_to_url_str(User.objects.get(pk=new["id"])),
+            "key": default_token_generator.make_token(User.objects.get(pk=new["id"])),
+        },
+    )
+    return new | {"link": link, "work": solve(asked), "wait": asked["wait"]}
+
+
+def is_taken(*, work: str, wait: str) -> dict[str, Any]:
+    """Return whether these were signed with a key of ours."""
+    request = RequestFactory().post("/", {"altcha": work})
+    try:
+        pressure._signer("letter").unsign(wait)
+        is_wait_taken = True
+    except BadSignature:
+        is_wait_taken = False
+    return {"work": pressure.is_proved(request, "letter"), "wait": is_wait_taken}
 
 
 def talk(*, worker: int, messages: int = 0, letters: int = 0) -> dict[str, Any]:
@@ -221,6 +253,8 @@ def mail_left() -> dict[str, Any]:
 ORDERS = {
     "found": found,
     "visit": visit,
+    "sign": sign,
+    "is_taken": is_taken,
     "talk": talk,
     "read_out": read_out,
     "mail_left": mail_left,

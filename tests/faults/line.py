@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from tests.faults.browser import NoAnswer, exchange
+from tests.faults.browser import Browser, NoAnswer, exchange
 from tests.faults.memory import Heard, Person, Said
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class Line:
     def __init__(self, world: "World", person: Person, cookie: str, rng: random.Random) -> None:
         self.world = world
         self.person = person
-        self.cookie = cookie
+        self.browser = Browser(world, cookie)
+        # The cookies with which the socket was opened; pages may have changed them since.
+        self.opened_with: dict[str, str] = {}
         self.rng = rng
         self.socket: ClientConnection | None = None
         self.is_up = False
@@ -58,6 +60,10 @@ class Line:
         self.abandoned: list[ClientConnection] = []
         self.pending: list[dict[str, Any]] = []
 
+    @property
+    def cookie(self) -> str:
+        return self.browser.cookie
+
     # --- What differs ---------------------------------------------------------------------------
 
     def hello(self) -> dict[str, Any]:
@@ -73,6 +79,9 @@ class Line:
 
     def where(self, said: Said) -> dict[str, Any]:
         return {}
+
+    async def reload(self) -> None:
+        """Load the page, as a browser does when its socket was closed for good."""
 
     # --- Life -----------------------------------------------------------------------------------
 
@@ -101,6 +110,7 @@ class Line:
         try:
             port = self.world.port(self.rng)
             origin = self.world.origin(port)
+            self.opened_with = dict(self.browser.cookies)
             # fmt: off
             socket = await connect(
                 f"{origin.replace('http', 'ws', 1)}{self.socket_path}", origin=origin,
@@ -122,7 +132,8 @@ class Line:
                 self.socket.transport.abort()
             self.socket = None
         if code in FINAL and not self.is_leaving:
-            self.person.closes[code] = self.person.closes.get(code, 0) + 1
+            self.person.closes.setdefault(code, []).append(time.monotonic())
+            await self.reload()
         self._went_down()
         if code == 4503 or self.restart_within:
             delay = self.rng.uniform(0, self.restart_within or 5)
@@ -233,6 +244,8 @@ class Line:
                 failed += 1
                 self.pending = []
                 self._went_down()
+                if status == 401:
+                    await self.reload()
                 delay = 10 if status == 429 else min(LONGEST_BACK_OFF, 0.5 * 2**failed)
                 await asyncio.sleep(self.rng.uniform(0, delay))
         self.failures = 0
@@ -251,6 +264,7 @@ class Line:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         reply = await exchange(port, head.encode() + body, set(), self.world.trust)
+        self.browser.keep_cookies(reply)
         return reply.status, json.loads(reply.body)["frames"] if reply.status == 200 else []
 
     # --- Out ------------------------------------------------------------------------------------

@@ -130,7 +130,8 @@ class Person:
     outages: list[tuple[float, float]] = field(default_factory=list)
     opens_sent: dict[str, int] = field(default_factory=dict)
     opens_answered: dict[str, int] = field(default_factory=dict)
-    closes: dict[int, int] = field(default_factory=dict)
+    # Code → when a socket was closed with it for good.
+    closes: dict[int, list[float]] = field(default_factory=dict)
     # Of people who read and write letters, on pages.
     pages: list[Page] = field(default_factory=list)
     # Notes for colleagues, by client id; their `state` as of what was said.
@@ -138,7 +139,7 @@ class Person:
     own_letters: set[str] = field(default_factory=set)
     # Codes that lead nowhere and opened something.
     wrong_doors: int = 0
-    # Her own code, or her own browser, led nowhere.
+    # Her own code, or her own browser, led nowhere; or a page asked a worker to sign in again.
     locked_out: int = 0
 
 

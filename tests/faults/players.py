@@ -5,6 +5,7 @@ import itertools
 import time
 from typing import Any
 
+from tests.faults.browser import NoAnswer
 from tests.faults.line import Line
 from tests.faults.memory import Claim, Said
 
@@ -87,6 +88,8 @@ class Worker(Line):
         self.greeted: set[str] = set()
         self.numbers = itertools.count(1)
         self.room = 3
+        # Two requests at the same moment would be one sign-in that is renewed twice.
+        self.page = asyncio.Lock()
 
     def hello(self) -> dict[str, Any]:
         after = {one: self.reach(one) for one in sorted(self.open | self.mine)[:20]}
@@ -96,6 +99,23 @@ class Worker(Line):
 
     def where(self, said: Said) -> dict[str, Any]:
         return {"conversation": said.conversation}
+
+    async def reload(self) -> None:
+        async with self.page:
+            try:
+                reply = await self.browser.get("/desk/")
+            except NoAnswer:
+                return
+            if reply.status == 302:
+                self.has_to_sign_in()
+
+    async def post(self, frames: list[dict[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
+        async with self.page:
+            return await super().post(frames)
+
+    def has_to_sign_in(self) -> None:
+        self.person.locked_out += 1
+        self.leave()
 
     def take(self, frame: dict[str, Any]) -> None:
         match frame:

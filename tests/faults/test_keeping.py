@@ -1,4 +1,4 @@
-"""Backing up and changing the sealing key while people talk: nobody notices, nothing is lost.
+"""Backing up and changing keys while people talk: nobody notices, nothing is lost.
 
 The people and the judge are those of the faults; instead of a nemesis somebody keeps the site, with the
 commands of docs/operations.md.
@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
+from chat.peers import GONE
 from tests import services
 from tests.faults import world
-from tests.faults.memory import Fault
+from tests.faults.browser import Browser
+from tests.faults.memory import Fault, Person
+from tests.faults.players import Worker
 from tests.faults.shapes import SHAPES
 from tests.faults.site import Door, Site
 from tests.faults.world import Plan, World
@@ -27,6 +31,24 @@ from tests.servers import Server, manage
 
 OLD = f"test:{base64.urlsafe_b64encode(bytes(range(32))).decode()}"
 NEW = f"new:{base64.urlsafe_b64encode(b'n' * 32).decode()}"
+NEW_SECRET = "a new one with fifty characters or more ".replace(" ", "-") * 2
+
+
+class Away(Worker):
+    """Signed in at a desk in an empty room: no page is loaded, nobody claims or writes."""
+
+    is_out = False
+
+    async def live(self) -> None:
+        await asyncio.Event().wait()
+
+    async def _by_requests(self) -> None:
+        """Only by socket: each request would move the sign-in to the new key."""
+        self.failures = 0
+
+    def has_to_sign_in(self) -> None:
+        self.is_out = True
+        self.leave()
 
 
 class Keeper:
@@ -39,14 +61,31 @@ class Keeper:
         self.said: list[str] = []
         # What was acknowledged before the first backup began.
         self.before: set[str] = set()
+        # When pages moved sign-ins to the new SECRET_KEY.
+        self.moving = (0.0, 0.0)
+        self.taken: list[dict[str, bool]] = []
         run.keeper = self  # type: ignore[attr-defined]
 
     async def run(self, until: float) -> None:
+        """The steps of both keys are three rolling restarts each: one restart does a step of both."""
         await self.manage("backup", str(self.backups))
-        # A new name behind the old one first: nobody seals with what another process cannot open.
+        old_secret = self.site.env["SECRET_KEY"]
+        signed = [await self.sign() for _ in range(2)]
+        absent = await self.sign()
+        self.away = await self.let_in(absent)
+        await self.world.until(time.monotonic() + 10, lambda: self.away.is_up)
+        # New ones behind the old ones first: nobody uses what another process does not know.
         if len(self.site.servers) > 1:
-            await self.roll(f"{OLD} {NEW}")
-        await self.roll(f"{NEW} {OLD}")
+            await self.roll(SEALING_KEYS=f"{OLD} {NEW}", SECRET_KEY_FALLBACKS=NEW_SECRET)
+        began, before = time.monotonic(), self.sign_ins()
+        await self.roll(
+            SEALING_KEYS=f"{NEW} {OLD}", SECRET_KEY=NEW_SECRET, SECRET_KEY_FALLBACKS=old_secret
+        )
+        self.taken.append(await self.try_all(signed.pop()))
+        await self.move_sign_ins(before)
+        self.moving = (began, time.monotonic())
+        await self.world.until(time.monotonic() + 10, lambda: self.away.is_up)
+        assert self.away.is_up
         await self.manage("rewrap")
         self.before = {
             said.client_id
@@ -55,24 +94,69 @@ class Keeper:
             if said.state == "sent"
         }
         await self.manage("backup", str(self.backups))
-        await self.roll(NEW)
+        # Home before a page moved it; a desk that was open would load itself, and move it then.
+        self.away.leave()
+        self.world.lines.remove(self.away)
+        await self.roll(SEALING_KEYS=NEW, SECRET_KEY_FALLBACKS="")
+        self.taken.append(await self.try_all(signed.pop()))
+        self.away = await self.let_in(absent)
+        await self.world.until(time.monotonic() + 10, lambda: self.away.is_out)
+        self.away.leave()
+        self.world.lines.remove(self.away)
         await self.manage("rewrap", "--look")
 
-    async def roll(self, keys: str) -> None:
+    async def sign(self) -> dict[str, Any]:
+        return await self.site.door.ask("sign", institution=self.world.institutions[0])
+
+    async def let_in(self, new: dict[str, Any]) -> Away:
+        person = Person("away", "worker", new["id"], new["institution"])
+        away = Away(self.world, person, new["cookie"], random.Random(1))
+        self.world.join(away)
+        return away
+
+    def sign_ins(self) -> set[str]:
+        """The sessions of everybody but who is away."""
+        shift = [one for one in self.world.workers() if one is not self.away]
+        return {one.browser.cookies[settings.SESSION_COOKIE_NAME] for one in shift}
+
+    async def move_sign_ins(self, before: set[str]) -> None:
+        """Every worker of this shift loads a page, and is back at the desk with the new sign-in."""
+        shift = [one for one in self.world.workers() if one is not self.away]
+        await asyncio.gather(*(one.reload() for one in shift))
+        assert not self.sign_ins() & before
+        name = settings.SESSION_COOKIE_NAME
+        await self.world.until(
+            time.monotonic() + 10,
+            lambda: all(
+                one.is_up and (not one.socket or one.opened_with[name] == one.browser.cookies[name])
+                for one in shift
+            ),
+        )
+
+    async def try_all(self, signed: dict[str, Any]) -> dict[str, bool]:
+        """What is still taken of what was signed: at pages, and by a process with our keys."""
+        browser = Browser(self.world, signed["cookie"])
+        return {
+            "sign-in": (await browser.get("/desk/")).status == 200,
+            "link": (await Browser(self.world).get(signed["link"])).status == 302,
+            **await self.site.door.ask("is_taken", work=signed["work"], wait=signed["wait"]),
+        }
+
+    async def roll(self, **keys: str) -> None:
         """Restart every process, one after the other, with these keys."""
-        fault = Fault("new sealing keys", time.monotonic())
+        fault = Fault("new keys", time.monotonic())
         self.world.memory.faults.append(fault)
-        self.site.env["SEALING_KEYS"] = keys
+        self.site.env.update(keys)
         async with self.site.door.lock:
             old = self.site.door.process
-            self.site.door.env = self.site.door.env | {"SEALING_KEYS": keys}
+            self.site.door.env = self.site.door.env | keys
             assert old is not None
             assert old.stdin is not None
             old.stdin.close()
             await old.wait()
             await self.site.door.open()
         for server in self.site.servers:
-            server.env = server.env | {"SEALING_KEYS": keys}
+            server.env = server.env | keys
             await self.site.restart(server)
             await asyncio.sleep(0.5)
         fault.ended = time.monotonic()
@@ -108,6 +192,7 @@ async def test_keys_change_and_backups_are_made_while_people_talk(
         print(verdict.summary(), *keeper.said, sep="\n")
         assert verdict.is_safe, verdict.summary()
         assert verdict.acknowledged > 30
+        _check_sign_ins(run, keeper)
         _first, rewrapped, _second, looked = keeper.said
         moved = re.search(r"conversations: (\d+) moved", rewrapped)
         assert moved
@@ -119,6 +204,20 @@ async def test_keys_change_and_backups_are_made_while_people_talk(
         await asyncio.to_thread(_refuses_without, site)
     finally:
         await site.stop()
+
+
+def _check_sign_ins(run: World, keeper: Keeper) -> None:
+    """Who loaded a page stays signed in, though the desk had to load as well; who did not is out."""
+    kinds = ("sign-in", "link", "work", "wait")
+    assert keeper.taken == [dict.fromkeys(kinds, True), dict.fromkeys(kinds, False)]
+    began, ended = keeper.moving
+    closed = [at for one in run.workers() for at in one.person.closes.get(GONE, [])]
+    assert closed
+    assert all(began < at < ended for at in closed)
+    assert keeper.away.is_out
+    assert len(keeper.away.person.closes[GONE]) == 1
+    for person in run.memory.people:
+        assert person.kind == "worker" or not person.closes, "no young person notices"
 
 
 def _restore_and_compare(site: Site, keeper: Keeper) -> None:
