@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from cryptography.fernet import InvalidToken
 
 from chat import process
 from chat.consumers import ChatConsumer
 from chat.database import in_pool
-from chat.hub import hub
+from chat.hub import Hub, hub
 from chat.models import Conversation, Visitor
 from chat.watch import watch
 from chat.worker_peer import WorkerPeer
@@ -208,3 +209,33 @@ async def test_what_waits_for_a_window_has_a_limit(
     assert consumer._sender is not None
     await consumer._sender
     assert sent == ["websocket.send", "websocket.close"]
+
+
+async def test_a_word_under_another_key_is_passed_over_and_nobody_subscribes_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own, subscribed = Hub(), []
+    words: list[dict[str, object] | None] = [None, None, {"process": own.process}]
+
+    class Layer:
+        async def new_channel(self) -> str:
+            subscribed.append(1)
+            return "here"
+
+        async def group_add(self, group: str, channel: str) -> None:
+            """One group, one channel."""
+
+        async def receive(self, channel: str) -> dict[str, object]:
+            if not words:
+                await asyncio.Event().wait()
+            if (word := words.pop(0)) is None:
+                raise InvalidToken
+            return word
+
+    monkeypatch.setattr(own, "_layer", Layer)
+    listening = asyncio.create_task(own._listen())
+    await asyncio.sleep(0.05)
+    listening.cancel()
+    assert not words, "all were taken"
+    assert own._heard_at > 0
+    assert subscribed == [1]
