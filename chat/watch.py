@@ -89,26 +89,28 @@ class Watch:
         present: set[int] = set()
         heard: list[str] = []
         # Once over thousands of windows: looking at each again and again is what a round would cost.
-        for peer in self.hub.peers:
-            is_heard = peer.heard_at >= since and peer.has_said_hello
-            if isinstance(peer, VisitorPeer):
-                visitors.setdefault(peer.visitor_id, []).append(peer)
-                if is_heard and peer.stream is not None:
-                    heard.append(peer.stream.conversation)
-            elif isinstance(peer, WorkerPeer):
-                workers.append(peer)
-                if is_heard:
-                    present.add(peer.worker_id)
-        followers = self._followers()
+        for part in _chunks(list(self.hub.peers)):
+            for peer in part:
+                is_heard = peer.heard_at >= since and peer.has_said_hello
+                if isinstance(peer, VisitorPeer):
+                    visitors.setdefault(peer.visitor_id, []).append(peer)
+                    if is_heard and peer.stream is not None:
+                        heard.append(peer.stream.conversation)
+                elif isinstance(peer, WorkerPeer):
+                    workers.append(peer)
+                    if is_heard:
+                        present.add(peer.worker_id)
+            await asyncio.sleep(0)
+        followers = await self._followers()
         now = timezone.now()
         for chunk in _chunks(heard):
             await in_pool(_renew_visitors, chunk, now)
         if workers:
             await in_pool(Presence.renew_all, present, now=now)
             await self._check_workers(workers)
-        for part in _chunks(list(visitors)):
-            here = await in_pool(Visitor.that_go_on, part)
-            for visitor in part:
+        for some in _chunks(list(visitors)):
+            here = await in_pool(Visitor.that_go_on, some)
+            for visitor in some:
                 if visitor not in here:
                     for window in visitors[visitor]:
                         window.shut(GONE)
@@ -117,7 +119,7 @@ class Watch:
     async def look_closely(self) -> None:
         """Find what other processes stored while nothing of them is heard."""
         if self.hub.is_deaf:
-            await self._check_streams(self._followers())
+            await self._check_streams(await self._followers())
 
     async def _check_workers(self, workers: list[WorkerPeer]) -> None:
         rights = await in_pool(staff_of_sessions, {peer.session_key for peer in workers})
@@ -128,11 +130,13 @@ class Watch:
             elif not staff.is_worker:
                 peer.shut(LOST_RIGHT)
 
-    def _followers(self) -> Followers:
+    async def _followers(self) -> Followers:
         followers: Followers = {}
-        for peer in self.hub.peers:
-            for stream in peer.streams():
-                followers.setdefault(stream.conversation, []).append((peer, stream))
+        for part in _chunks(list(self.hub.peers)):
+            for peer in part:
+                for stream in peer.streams():
+                    followers.setdefault(stream.conversation, []).append((peer, stream))
+            await asyncio.sleep(0)
         return followers
 
     async def _check_streams(self, followers: Followers) -> None:

@@ -32,6 +32,8 @@ PIECES = 256
 BODY = 1024 * 1024
 # Pings and pongs in ten seconds; nobody's browser can send any by itself.
 CONTROL_FRAMES = 60
+# Between two looks at all connections.
+CHECK_SECONDS = 5.0
 # A whole message of text: the first byte of its frame, and the mark that a browser masked it.
 TEXT = 0x81
 MASKED = 0x80
@@ -281,6 +283,7 @@ class PacedServer(Server):
     def __init__(self, application: Any, **options: Any) -> None:
         super().__init__(self._paced, **options)
         self._unpaced = application
+        self._ended_at = self._timed_at = 0.0
 
     # Daphne makes its own factories when it runs; ours take their places there.
     @property
@@ -298,6 +301,22 @@ class PacedServer(Server):
     @ws_factory.setter
     def ws_factory(self, made: Any) -> None:
         self._ws_factory = PacedFactory(self, server=made.server)
+
+    # Daphne walks over all connections every second or two, and everybody waits: for 40 ms where there
+    # are ten thousand.
+    def application_checker(self) -> None:
+        if time.monotonic() - self._ended_at < CHECK_SECONDS:
+            asyncio.get_running_loop().call_later(1, self.application_checker)
+            return
+        self._ended_at = time.monotonic()
+        super().application_checker()
+
+    def timeout_checker(self) -> None:
+        if time.monotonic() - self._timed_at < CHECK_SECONDS:
+            asyncio.get_running_loop().call_later(1, self.timeout_checker)
+            return
+        self._timed_at = time.monotonic()
+        super().timeout_checker()
 
     def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
         """Run the application for one connection; `send` is a partial of `handle_reply`."""
