@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -49,7 +49,7 @@ from chat.reading import intake_of, label, read_messages
 from chat.replies import replies_for
 from chat.texts import refusal
 from institutions.access import Staff, worker_required
-from institutions.models import AuditEvent
+from institutions.models import AuditEvent, Membership
 from roster.workdays import half_of
 
 Row = TypeVar("Row", bound=Model)
@@ -133,6 +133,22 @@ def letter(request: HttpRequest, pk: str) -> HttpResponse:
     return _show(request, found)
 
 
+def _notes_of(found: Conversation, moves: list[Transfer]) -> QuerySet[Note]:
+    """What colleagues of another institution noted stays with them; their last note came along.
+
+    By time alone it would not: one who pressed at the very moment of the move, or under a clock that
+    was ahead, would be read by the next.
+    """
+    notes = found.notes.select_related("worker", "conversation__key")
+    if not moves:
+        return notes
+    employed = Membership.objects.filter(user=OuterRef("worker"), institution__isnull=False)
+    # Who works nowhere any more may have been a colleague.
+    is_ours = Exists(employed.filter(institution=found.institution)) | ~Exists(employed)
+    parting = Q(client_id=f"transfer-{moves[-1].pk}")
+    return notes.filter(parting | Q(is_ours, at__gte=moves[-1].ended_at))
+
+
 def _show(
     request: HttpRequest, found: Conversation, *, typed: str | None = None, status: int = 200
 ) -> HttpResponse:
@@ -146,13 +162,7 @@ def _show(
     if to_read and draft:
         found.note_reading(staff, AuditEvent.Verb.LETTER, "draft_read")
     transfers = list(found.transfers.select_related("to_institution"))
-    handed_at = max(
-        (one.ended_at for one in transfers if one.outcome == "yes" and one.ended_at), default=None
-    )
-    # What colleagues of another institution noted stays with them; their last note came along.
-    notes = found.notes.select_related("worker", "conversation__key")
-    if handed_at:
-        notes = notes.filter(at__gte=handed_at)
+    notes = _notes_of(found, [one for one in transfers if one.outcome == "yes"])
     # Between the end of the key and that of the rows nothing can be read any more.
     has_words = ConversationKey.objects.filter(pk=found.pk).exists()
     readings = found.second_readings.select_related("asked_by", "reader", "conversation__key")

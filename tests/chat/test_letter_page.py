@@ -201,6 +201,22 @@ def test_notes_of_one_institution_do_not_go_to_the_next(
     assert "Alleen voor ons." not in page
 
 
+def test_a_note_from_under_a_clock_that_was_ahead_stays_as_well(
+    letter: Conversation, anna: User, carla: User, maas: Institution
+) -> None:
+    held_by(anna, letter)
+    do(sign_in(anna), letter, "note", note="Alleen voor ons.", client_id=new_id())
+    Transfer.ask(letter, rights_of(anna), maas, "Voor jullie.").accept()
+    letter.notes.update(at=timezone.now() + timedelta(hours=1))
+    do(sign_in(carla), letter, "note", note="Nu van ons.", client_id=new_id())
+
+    page = sign_in(carla).get(f"/desk/letters/{letter.pk}/").content.decode()
+
+    assert "Alleen voor ons." not in page
+    assert "Voor jullie." in page
+    assert "Nu van ons." in page
+
+
 def test_inviting_giving_back_closing(letter: Conversation, line: ServiceLine, anna: User) -> None:
     held_by(anna, letter)
     browser = sign_in(anna)
