@@ -133,20 +133,18 @@ def letter(request: HttpRequest, pk: str) -> HttpResponse:
     return _show(request, found)
 
 
-def _notes_of(found: Conversation, moves: list[Transfer]) -> QuerySet[Note]:
-    """What colleagues of another institution noted stays with them; their last note came along.
+def _of_colleagues(found: Conversation, move: Transfer | None, *, writer: str, at: str) -> Q:
+    """What was written for colleagues since the letter came here, by the fields that say so.
 
-    By time alone it would not: one who pressed at the very moment of the move, or under a clock that
-    was ahead, would be read by the next.
+    By time alone another institution's would not stay with it: what somebody sent at the very moment
+    of the move, or under a clock that was ahead, would be read by the next.
     """
-    notes = found.notes.select_related("worker", "conversation__key")
-    if not moves:
-        return notes
-    employed = Membership.objects.filter(user=OuterRef("worker"), institution__isnull=False)
+    if move is None:
+        return Q()
+    employed = Membership.objects.filter(user=OuterRef(writer), institution__isnull=False)
     # Who works nowhere any more may have been a colleague.
     is_ours = Exists(employed.filter(institution=found.institution)) | ~Exists(employed)
-    parting = Q(client_id=f"transfer-{moves[-1].pk}")
-    return notes.filter(parting | Q(is_ours, at__gte=moves[-1].ended_at))
+    return Q(is_ours, **{f"{at}__gte": move.ended_at})
 
 
 def _show(
@@ -162,10 +160,17 @@ def _show(
     if to_read and draft:
         found.note_reading(staff, AuditEvent.Verb.LETTER, "draft_read")
     transfers = list(found.transfers.select_related("to_institution"))
-    notes = _notes_of(found, [one for one in transfers if one.outcome == "yes"])
+    move = next((one for one in reversed(transfers) if one.outcome == "yes"), None)
+    notes = found.notes.select_related("worker", "conversation__key").filter(
+        _of_colleagues(found, move, writer="worker", at="at")
+        # The last note of the institution before came along.
+        | (Q(client_id=f"transfer-{move.pk}") if move else Q())
+    )
     # Between the end of the key and that of the rows nothing can be read any more.
     has_words = ConversationKey.objects.filter(pk=found.pk).exists()
-    readings = found.second_readings.select_related("asked_by", "reader", "conversation__key")
+    readings = found.second_readings.select_related(
+        "asked_by", "reader", "conversation__key"
+    ).filter(_of_colleagues(found, move, writer="reader", at="answered_at"))
     if not has_words:
         notes, readings, draft = notes.none(), readings.none(), None
     said = read_messages(found.pk, 0, limit=MESSAGES)

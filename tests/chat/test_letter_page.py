@@ -201,6 +201,20 @@ def test_notes_of_one_institution_do_not_go_to_the_next(
     assert "Alleen voor ons." not in page
 
 
+def test_what_a_second_reader_said_does_not_go_to_the_next_institution(
+    letter: Conversation, anna: User, bilal: User, carla: User, maas: Institution
+) -> None:
+    held_by(anna, letter)
+    do(sign_in(anna), letter, "ask-reader", reader=bilal.pk, **answer("Hoi, wat naar."))
+    do(sign_in(bilal), letter, "read-along", verdict="advice", note="Alleen voor ons.")
+    address = f"/desk/letters/{letter.pk}/"
+    assert "Alleen voor ons." in sign_in(anna).get(address).content.decode()
+
+    Transfer.ask(letter, rights_of(anna), maas, "Voor jullie.").accept()
+
+    assert "Alleen voor ons." not in sign_in(carla).get(address).content.decode()
+
+
 def test_a_note_from_under_a_clock_that_was_ahead_stays_as_well(
     letter: Conversation, anna: User, carla: User, maas: Institution
 ) -> None:
