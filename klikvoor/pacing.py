@@ -16,6 +16,7 @@ from daphne.server import Server  # isort: skip
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -283,7 +284,7 @@ class PacedServer(Server):
     def __init__(self, application: Any, **options: Any) -> None:
         super().__init__(self._paced, **options)
         self._unpaced = application
-        self._ended_at = self._timed_at = 0.0
+        self._looked_at: dict[str, float] = {}
 
     # Daphne makes its own factories when it runs; ours take their places there.
     @property
@@ -302,21 +303,23 @@ class PacedServer(Server):
     def ws_factory(self, made: Any) -> None:
         self._ws_factory = PacedFactory(self, server=made.server)
 
-    # Daphne walks over all connections every second or two, and everybody waits: for 40 ms where there
-    # are ten thousand.
     def application_checker(self) -> None:
-        if time.monotonic() - self._ended_at < CHECK_SECONDS:
-            asyncio.get_running_loop().call_later(1, self.application_checker)
-            return
-        self._ended_at = time.monotonic()
-        super().application_checker()
+        self._seldom(self.application_checker, super().application_checker)
 
     def timeout_checker(self) -> None:
-        if time.monotonic() - self._timed_at < CHECK_SECONDS:
-            asyncio.get_running_loop().call_later(1, self.timeout_checker)
-            return
-        self._timed_at = time.monotonic()
-        super().timeout_checker()
+        self._seldom(self.timeout_checker, super().timeout_checker)
+
+    def _seldom(self, again: Callable[[], None], look: Callable[[], None]) -> None:
+        """Daphne looks at all connections every second or two, and calls us for it.
+
+        Everybody waits meanwhile: for 40 ms where there are ten thousand.
+        """
+        now = time.monotonic()
+        if now - self._looked_at.get(again.__name__, 0.0) < CHECK_SECONDS:
+            asyncio.get_running_loop().call_later(1, again)
+        else:
+            self._looked_at[again.__name__] = now
+            look()
 
     def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
         """Run the application for one connection; `send` is a partial of `handle_reply`."""
