@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from institutions.models import User
+
 # A lease on presence lasts this long and is renewed by the desk's heartbeat (every 20-25 s).
 LEASE = timedelta(seconds=30)
 
@@ -61,8 +63,11 @@ class Presence(models.Model):
         Who was never there before is paused.
         """
         if cls._renew(workers, now, None) < len(set(workers)):
-            new = [Presence(worker_id=worker, seen_at=now) for worker in workers]
-            Presence.objects.bulk_create(new, ignore_conflicts=True)
+            # An account that is gone meanwhile takes nobody along.
+            new = User.objects.filter(pk__in=workers, presence=None)
+            Presence.objects.bulk_create(
+                [Presence(worker=worker, seen_at=now) for worker in new], ignore_conflicts=True
+            )
 
     @classmethod
     def _renew(cls, workers: Collection[int], now: datetime, state: str | None) -> int:

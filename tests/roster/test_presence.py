@@ -55,7 +55,7 @@ def test_all_are_renewed_at_once_and_keep_their_state(anna: User, bilal: User) -
 
 def test_who_comes_to_the_desk_for_the_first_time_is_paused(anna: User, bilal: User) -> None:
     renew(anna, 0, AVAILABLE)
-    Presence.renew_all({anna.pk, bilal.pk}, now=NOW)
+    Presence.renew_all({anna.pk, bilal.pk, 10**6}, now=NOW)
     states = dict(Presence.objects.values_list("worker_id", "state"))
     assert states == {anna.pk: AVAILABLE, bilal.pk: PAUSED}
 
