@@ -19,12 +19,9 @@ from channels.consumer import AsyncConsumer
 from django.conf import settings
 
 from chat.counts import counts
-from chat.models import Visitor
 from chat.peers import GONE, OUR_FAULT, TOO_SLOW, Gone, Peer
-from chat.together import Together
-from chat.visitor_peer import VisitorPeer
-from chat.worker_peer import WorkerPeer
-from institutions.access import staff_of_sessions
+from chat.visitor_peer import VisitorPeer, visitor_of
+from chat.worker_peer import WorkerPeer, staff_holding
 
 log = logging.getLogger("klikvoor.chat.consumers")
 
@@ -269,10 +266,6 @@ class ChatConsumer(AsyncConsumer):
                 if name in jar:
                     return jar[name].value
         return ""
-
-
-visitor_of = Together(Visitor.find_all)
-staff_holding = Together(staff_of_sessions)
 
 
 class VisitorConsumer(ChatConsumer):

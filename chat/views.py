@@ -10,13 +10,10 @@ from django.http import HttpRequest, HttpResponse
 
 from chat import process
 from chat.budgets import budgets
-from chat.database import in_pool
-from chat.models import Visitor
 from chat.peers import TOO_MANY, Gone, Peer
-from chat.visitor_peer import VisitorPeer
+from chat.visitor_peer import VisitorPeer, visitor_of
 from chat.visits import same_origin
-from chat.worker_peer import WorkerPeer
-from institutions.access import staff_of_session
+from chat.worker_peer import WorkerPeer, staff_holding
 
 MAX_FRAMES = 20
 STATUS_OF_CLOSE = {TOO_MANY: 429}
@@ -48,7 +45,7 @@ class Answer:
 @same_origin
 async def visit_frames(request: HttpRequest) -> HttpResponse:
     """A visitor's commands without a socket."""
-    visitor = await in_pool(Visitor.find, request.COOKIES.get(settings.VISIT_COOKIE_NAME, ""))
+    visitor = await visitor_of(request.COOKIES.get(settings.VISIT_COOKIE_NAME, ""))
     if visitor is None:
         return HttpResponse(status=401)
 
@@ -64,7 +61,7 @@ async def visit_frames(request: HttpRequest) -> HttpResponse:
 async def desk_frames(request: HttpRequest) -> HttpResponse:
     """A worker's commands without a socket."""
     session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
-    staff = await in_pool(staff_of_session, session_key) if session_key else None
+    staff = await staff_holding(session_key) if session_key else None
     if staff is None or not staff.is_worker:
         return HttpResponse(status=401)
 

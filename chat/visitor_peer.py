@@ -188,6 +188,8 @@ def _last_numbers(conversations: Collection[str]) -> dict[str, int]:
     return dict(found.values_list("pk", "last_seq"))
 
 
+# Whose token this is.
+visitor_of = Together(Visitor.find_all)
 hellos = Together(_hellos)
 last_numbers = Together(_last_numbers)
 

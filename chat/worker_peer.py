@@ -367,5 +367,7 @@ def _desks(asked: Collection[tuple[int, str]]) -> dict[tuple[int, str], list[dic
     return {(worker, language): [desk.frame(worker, language)] for worker, language in asked}
 
 
+# Who holds this session now.
+staff_holding = Together(staff_of_sessions)
 greetings = Together(_greetings)
 desks = Together(_desks)
