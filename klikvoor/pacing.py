@@ -69,7 +69,7 @@ class PacedProtocol(WebSocketProtocol):
 
     def onOpen(self) -> None:
         super().onOpen()
-        # Who asked, with which browser and which cookie, is nobody's business for hours, and took 3 KiB.
+        # With which browser and cookie somebody came is nobody's business for hours, and took 3 KiB.
         self.http_request_data = self.http_response_data = None
         self.http_headers.clear()
 
