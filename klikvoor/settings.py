@@ -142,12 +142,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     # FULL, because an acknowledged message must survive a power cut; grouped commits pay for it.
     # secure_delete, because what is erased must not stay readable in the file.
+    # A checkpoint takes 5 to 10 ms, during which nothing is committed, and comes every 16 MiB instead of
+    # every four: at a hundred messages a second they were the p99.
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
-            "PRAGMA secure_delete=ON;"
+            "PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=4000;"
         ),
     }
     DATABASE["TEST"] = {"NAME": str(BASE_DIR / "var/test.sqlite3")}
