@@ -130,7 +130,7 @@ def alert_coordinators(now: datetime) -> int:
 
 def follow_presence(now: datetime) -> int:
     """Tell the roster who is in a conversation, so that it registers who was there and how."""
-    busy = Conversation.objects.active().values_list("worker_id", flat=True)
+    busy = Conversation.objects.active().order_by().values_list("worker_id", flat=True).distinct()
     return roster_jobs.follow_presence(now, frozenset(busy))
 
 

@@ -236,7 +236,8 @@ class Place(NamedTuple):
 class Capacity:
     """What the workers who are ready now can take.
 
-    `free`: places without a chat. `slots`: all places. `elapsed`: how long each active chat runs.
+    `free`: places without a chat. `slots`: all places. `elapsed`: how long the active chats run that
+    began first.
     """
 
     free: int
@@ -299,23 +300,28 @@ def waiting_on(line: ServiceLine) -> list[Waiting]:
     ]
 
 
-def capacity_on(line: ServiceLine, now: datetime) -> Capacity:
-    ready = dict(
-        Presence.objects.filter(
-            state=Presence.State.AVAILABLE, seen_at__gt=now - LEASE, worker__is_active=True
-        ).values_list("worker_id", "worker__chat_cap")
+def capacity_on(line: ServiceLine, now: datetime, count: int) -> Capacity:
+    """Return what there is for the first `count` places of the line.
+
+    Of the active chats only the `count` that began first: a wait for a place ends with one of these.
+    """
+    is_ready = {
+        "state": Presence.State.AVAILABLE,
+        "seen_at__gt": now - LEASE,
+        "worker__is_active": True,
+    }
+    ready = dict(Presence.objects.filter(**is_ready).values_list("worker_id", "worker__chat_cap"))
+    active = Conversation.objects.active().filter(line=line)
+    busy = dict(active.order_by().values_list("worker").annotate(count=Count("pk")))
+    of_ready = active.filter(
+        claimed_at__isnull=False,
+        worker__in=Presence.objects.filter(**is_ready).values("worker"),
     )
-    active = list(
-        Conversation.objects.active().filter(line=line).values_list("worker_id", "claimed_at")
-    )
-    busy: dict[int, int] = {}
-    for worker_id, _since in active:
-        if worker_id is not None:
-            busy[worker_id] = busy.get(worker_id, 0) + 1
+    began = of_ready.order_by("claimed_at").values_list("claimed_at", flat=True)[:count]
     return Capacity(
         free=sum(max(0, cap - busy.get(worker, 0)) for worker, cap in ready.items()),
         slots=sum(ready.values()),
-        elapsed=tuple(now - since for worker, since in active if worker in ready and since),
+        elapsed=tuple(now - at for at in began if at),
         usual=usual_length(line),
     )
 
@@ -338,7 +344,11 @@ def usual_length(line: ServiceLine) -> timedelta:
 def load(line: ServiceLine, now: datetime) -> opening.Load:
     """Return what the roster needs to know about the chat to say whether it is open."""
     waiting = Conversation.objects.waiting().filter(line=line).count()
-    capacity = capacity_on(line, now)
+    return load_of(capacity_on(line, now, waiting + 1), waiting)
+
+
+def load_of(capacity: Capacity, waiting: int) -> opening.Load:
+    """The same, when it is known how many wait and what there is for them and one more."""
     wait = expected_waits(capacity, waiting + 1)[-1]
     return opening.Load(
         free_places=max(0, capacity.free - waiting),
@@ -358,9 +368,9 @@ def places(line: ServiceLine, now: datetime, until: datetime | None) -> list[Pla
     `until` is when the consultation hour ends; `fits` tells whether the turn is likely to come
     before it, with a quarter of an hour left to talk.
     """
-    return placed(
-        waiting_on(line), now, QueueRules.of(line), helpers(now), capacity_on(line, now), until
-    )
+    waiting = waiting_on(line)
+    capacity = capacity_on(line, now, len(waiting))
+    return placed(waiting, now, QueueRules.of(line), helpers(now), capacity, until)
 
 
 def place_of(conversation: Conversation, now: datetime) -> Place | None:

@@ -6,10 +6,13 @@ Runs in pool threads; everything that comes out is plain data, ready to be sent.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import translation
 
 from chat import queue, topics, why
@@ -21,6 +24,7 @@ from chat.models.first import helpers
 from institutions.access import Staff
 from institutions.models import User
 from institutions.places import name_of
+from roster import opening
 from roster.models import LEASE, ServiceLine
 
 # Of a long conversation, at most 200 KB of it at a time: a window may be slow, or not read at all.
@@ -191,23 +195,27 @@ def notes_frame(conversation: Conversation, worker: User) -> dict[str, Any]:
     }
 
 
+def is_present(now: datetime) -> ExpressionWrapper:
+    """Whether the visitor of a conversation has it open, for a query."""
+    return ExpressionWrapper(Q(visitor_seen_at__gte=now - LEASE), BooleanField())
+
+
 class Desk:
     """What the desks of these workers have in common, read once for all of them: a constant number
-    of queries however many people wait or work, and no more cards than the desks show."""
+    of queries however many people wait or work, and no more cards than the desks show.
+
+    What one desk alone shows is looked up, never searched for: there may be hundreds of each.
+    """
 
     def __init__(self, line: ServiceLine, now: datetime, workers: Collection[int]) -> None:
         self.now = now
-        self.opening = queue.opening_of(line, now)
         self.helpers = helpers(now)
         waiting = queue.waiting_on(line)
         self.waiting = Counter(one.urgency for one in waiting)
+        capacity = queue.capacity_on(line, now, len(waiting) + 1)
+        self.opening = opening.look(line, queue.load_of(capacity, len(waiting)), now)
         self.places = queue.placed(
-            waiting,
-            now,
-            QueueRules.of(line),
-            self.helpers,
-            queue.capacity_on(line, now),
-            self.opening.until,
+            waiting, now, QueueRules.of(line), self.helpers, capacity, self.opening.until
         )
         self.place_of = {place.conversation: place for place in self.places}
         rows = Conversation.objects.waiting().filter(line=line)
@@ -224,28 +232,32 @@ class Desk:
         ):
             self.changes.setdefault(change.conversation_id, []).extend(changes_of([change]))
         self._cards: dict[tuple[str, str], dict[str, Any]] = {}
-        self.colleagues = queue.present_colleagues(now)
-        self.chats = queue.chats_by_worker([colleague.pk for colleague in self.colleagues])
-        held = Conversation.objects.chats().filter(line=line, worker__in=self.colleagues)
-        self.held = list(held.active().order_by("claimed_at")) + list(
-            held.filter(status=Conversation.Status.CLOSED, contact_kind="").order_by("ended_at")
-        )
+        self.present = {one.pk: one for one in queue.present_colleagues(now)}
+        chats = queue.chats_by_worker(list(self.present))
+        # Made once, and each as it goes out: every desk shows all but one of them.
+        self.colleagues = {
+            pk: msgspec.Raw(msgspec.json.encode(_colleague(one, chats.get(pk, 0))))
+            for pk, one in self.present.items()
+        }
+        self.held: dict[int | None, list[dict[str, Any]]] = {}
+        held = Conversation.objects.chats().filter(line=line, worker__in=list(workers))
+        for some in (
+            held.active().order_by("claimed_at"),
+            held.filter(status=Conversation.Status.CLOSED, contact_kind="").order_by("ended_at"),
+        ):
+            for worker, card in _held_cards(some, now):
+                self.held.setdefault(worker, []).append(card)
         self.inbox = Inbox(now)
+        self._openings: dict[str, dict[str, Any]] = {}
 
     def frame(self, worker: int, language: str) -> dict[str, Any]:
-        """Return the `desk` event for one of the workers."""
-        me = next((one for one in self.colleagues if one.pk == worker), None)
-        with translation.override(language):
-            opening = {
-                "state": self.opening.state,
-                "until": iso(self.opening.until) if self.opening.until else None,
-                "text": self.opening.text(),
-            }
+        """Return the `desk` event for one of the workers, ready to be encoded by msgspec."""
+        me = self.present.get(worker)
         return {
             "type": "desk",
             "availability": me.presence.state if me else "paused",
             "cap": me.chat_cap if me else 0,
-            "opening": opening,
+            "opening": self._opening(language),
             "at": iso(self.now),
             "waiting": {urgency: self.waiting[urgency] for urgency in Conversation.Urgency.values},
             "queue": [
@@ -253,25 +265,21 @@ class Desk:
                 for standing in self.windows[worker]
                 if standing.waiting.conversation in self.rows
             ],
-            "mine": [self._held(one) for one in self.held if one.worker_id == worker],
+            "mine": self.held.get(worker, []),
             "letters": self.inbox.counts(worker),
-            "colleagues": [
-                {
-                    "id": one.pk,
-                    "name": one.name,
-                    "institution": ", ".join(
-                        membership.institution.name
-                        for membership in one.memberships.all()
-                        if membership.institution and membership.role == "worker"
-                    ),
-                    "state": one.presence.state,
-                    "chats": self.chats.get(one.pk, 0),
-                    "cap": one.chat_cap,
-                }
-                for one in self.colleagues
-                if one.pk != worker
-            ],
+            "colleagues": [raw for pk, raw in self.colleagues.items() if pk != worker],
         }
+
+    def _opening(self, language: str) -> dict[str, Any]:
+        if language not in self._openings:
+            until = self.opening.until
+            with translation.override(language):
+                self._openings[language] = {
+                    "state": self.opening.state,
+                    "until": iso(until) if until else None,
+                    "text": self.opening.text(),
+                }
+        return self._openings[language]
 
     def _card(self, standing: queue.Standing, worker: int, language: str) -> dict[str, Any]:
         waiting = self.rows[standing.waiting.conversation]
@@ -307,18 +315,44 @@ class Desk:
         self._cards[waiting.pk, language] = card
         return card
 
-    def _held(self, one: Conversation) -> dict[str, Any]:
-        return {
-            "conversation": one.pk,
-            "status": one.status,
-            "urgency": one.urgency,
-            "since": iso(one.claimed_at or one.created_at),
-            "unread": max(0, one.last_seq - one.worker_seq),
-            "top": one.last_seq,
-            "present": self.now - one.visitor_seen_at <= LEASE,
-            "label": label(one.pk),
-            "to_register": one.status == Conversation.Status.CLOSED,
-        }
+
+def _held_cards(
+    conversations: QuerySet[Conversation], now: datetime
+) -> Iterator[tuple[int | None, dict[str, Any]]]:
+    """Yield the worker and the card of each of these."""
+    since = Coalesce("claimed_at", "created_at")
+    fields = ("pk", "worker_id", "status", "urgency", "since", "last_seq", "worker_seq", "present")
+    found = conversations.annotate(present=is_present(now), since=since)
+    for pk, worker, status, urgency, since, top, seen, here in found.values_list(*fields):
+        yield (
+            worker,
+            {
+                "conversation": pk,
+                "status": status,
+                "urgency": urgency,
+                "since": iso(since),
+                "unread": max(0, top - seen),
+                "top": top,
+                "present": here,
+                "label": label(pk),
+                "to_register": status == Conversation.Status.CLOSED,
+            },
+        )
+
+
+def _colleague(one: User, chats: int) -> dict[str, Any]:
+    return {
+        "id": one.pk,
+        "name": one.name,
+        "institution": ", ".join(
+            membership.institution.name
+            for membership in one.memberships.all()
+            if membership.institution and membership.role == "worker"
+        ),
+        "state": one.presence.state,
+        "chats": chats,
+        "cap": one.chat_cap,
+    }
 
 
 def readable(staff: Staff, conversation: str) -> Conversation | None:

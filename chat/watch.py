@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
 from django.utils import timezone
 
 from chat import queue
@@ -24,11 +25,11 @@ from chat.events import PresenceChanged, StatusChanged
 from chat.hub import Hub, hub
 from chat.models import Conversation, Visitor
 from chat.peers import GONE, LOST_RIGHT, Peer, Stream
-from chat.reading import Desk
+from chat.reading import Desk, is_present
 from chat.visitor_peer import VisitorPeer
 from chat.worker_peer import WorkerPeer
 from institutions.access import staff_of_sessions
-from roster.models import LEASE, Presence, ServiceLine
+from roster.models import Presence, ServiceLine
 
 log = logging.getLogger("klikvoor.chat.watch")
 
@@ -143,8 +144,8 @@ class Watch:
         self._present = {key: was for key, was in self._present.items() if key in followers}
         for chunk in _chunks(list(followers)):
             changed: list[str] = []
-            tops, now = await in_pool(_tops, chunk), timezone.now()
-            for conversation, status, top, institution, seen_at in tops:
+            tops = await in_pool(_tops, chunk, timezone.now())
+            for conversation, status, top, institution, present in tops:
                 for peer, stream in followers[conversation]:
                     if (
                         stream.status != status
@@ -153,7 +154,7 @@ class Watch:
                     ):
                         self._bring_up_to_date(peer, conversation, top, institution)
                         changed.append(conversation)
-                self._note_presence(conversation, now - seen_at <= LEASE)
+                self._note_presence(conversation, present)
             for event in await in_pool(_statuses, changed) if changed else ():
                 for peer, _stream in followers[event.conversation]:
                     followed = peer.stream_of(event.conversation)
@@ -222,9 +223,11 @@ class Watch:
         frames, places = await in_pool(
             _read_desk, line, {peer.worker_id: peer.language for peer in workers}
         )
-        for peer in workers:
-            if peer.has_said_hello and (frame := frames.get(peer.worker_id)):
-                peer.tell(frame)
+        for part in _chunks(workers):
+            for peer in part:
+                if peer.has_said_hello and (frame := frames.get(peer.worker_id)):
+                    peer.send(frame)
+            await asyncio.sleep(0)
         for chunk in _chunks(places):
             for place in chunk:
                 if waiter := waiting.get(place.conversation):
@@ -241,12 +244,17 @@ def _renew_visitors(conversations: Iterable[str], now: datetime) -> None:
     Conversation.objects.live().filter(pk__in=conversations).update(visitor_seen_at=now)
 
 
-def _tops(conversations: list[str]) -> list[tuple[str, str, int, int, datetime]]:
-    """Return status, last number, institution (0: none) and last sign of life of each."""
-    # Rows and not objects: every window of the process is looked at every few seconds.
-    fields = ("pk", "status", "last_seq", "institution_id", "visitor_seen_at")
-    found = Conversation.objects.filter(pk__in=conversations).values_list(*fields)
-    return [(pk, status, top, owner or 0, at) for pk, status, top, owner, at in found]
+def _tops(conversations: list[str], now: datetime) -> list[tuple[str, str, int, int, bool]]:
+    """Return status, last number, institution (0: none) and whether the visitor is there, of each."""
+    # Rows and not objects, and no times: every window of the process is looked at every few seconds.
+    found = Conversation.objects.filter(pk__in=conversations).order_by()
+    fields = ("pk", "status", "last_seq", "institution_id", "present")
+    return [
+        (pk, status, top, owner or 0, present)
+        for pk, status, top, owner, present in found.annotate(present=is_present(now)).values_list(
+            *fields
+        )
+    ]
 
 
 def _statuses(conversations: list[str]) -> list[StatusChanged]:
@@ -258,11 +266,13 @@ def _all_lines() -> list[int]:
     return list(ServiceLine.objects.values_list("pk", flat=True))
 
 
-def _read_desk(
-    line: int, languages: dict[int, str]
-) -> tuple[dict[int, dict[str, Any]], list[queue.Place]]:
+def _read_desk(line: int, languages: dict[int, str]) -> tuple[dict[int, str], list[queue.Place]]:
+    """Return the frame of each worker's desk, and everybody's place."""
     desk = Desk(ServiceLine.objects.get(pk=line), timezone.now(), languages)
-    return {worker: desk.frame(worker, lang) for worker, lang in languages.items()}, desk.places
+    return {
+        worker: msgspec.json.encode(desk.frame(worker, language)).decode()
+        for worker, language in languages.items()
+    }, desk.places
 
 
 watch = Watch(hub)

@@ -33,8 +33,8 @@ PIECES = 256
 BODY = 1024 * 1024
 # Pings and pongs in ten seconds; nobody's browser can send any by itself.
 CONTROL_FRAMES = 60
-# Between two looks at all connections.
-CHECK_SECONDS = 5.0
+# Connections that Daphne looks at in one go: so many, or all in so many goes.
+LOOK, LOOKS = 500, 5
 # A whole message of text: the first byte of its frame, and the mark that a browser masked it.
 TEXT = 0x81
 MASKED = 0x80
@@ -281,10 +281,12 @@ class Mailbox:
 class PacedServer(Server):
     """Daphne's server for PacedProtocol."""
 
+    connections: dict[Any, dict[str, Any]]
+
     def __init__(self, application: Any, **options: Any) -> None:
         super().__init__(self._paced, **options)
         self._unpaced = application
-        self._looked_at: dict[str, float] = {}
+        self._unseen: dict[str, list[Any]] = {}
 
     # Daphne makes its own factories when it runs; ours take their places there.
     @property
@@ -304,22 +306,28 @@ class PacedServer(Server):
         self._ws_factory = PacedFactory(self, server=made.server)
 
     def application_checker(self) -> None:
-        self._seldom(self.application_checker, super().application_checker)
+        self._look_at_some("application", super().application_checker)
 
     def timeout_checker(self) -> None:
-        self._seldom(self.timeout_checker, super().timeout_checker)
+        self._look_at_some("timeout", super().timeout_checker)
 
-    def _seldom(self, again: Callable[[], None], look: Callable[[], None]) -> None:
-        """Daphne looks at all connections every second or two, and calls us for it.
+    def _look_at_some(self, kind: str, look: Callable[[], None]) -> None:
+        """Daphne looks at all connections every second or two, for ended work and for silence.
 
-        Everybody waits meanwhile: for 40 ms where there are ten thousand.
+        Everybody waits meanwhile, 40 ms where there are ten thousand; so it is shown some at a time.
         """
-        now = time.monotonic()
-        if now - self._looked_at.get(again.__name__, 0.0) < CHECK_SECONDS:
-            asyncio.get_running_loop().call_later(1, again)
-        else:
-            self._looked_at[again.__name__] = now
+        everything = self.connections
+        left = self._unseen.get(kind) or list(everything)
+        share = max(LOOK, len(everything) // LOOKS)
+        shown, self._unseen[kind] = left[:share], left[share:]
+        self.connections = {one: everything[one] for one in shown if one in everything}
+        try:
             look()
+        finally:
+            kept, self.connections = self.connections, everything
+            for one in shown:
+                if one not in kept:
+                    everything.pop(one, None)
 
     def _paced(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
         """Run the application for one connection; `send` is a partial of `handle_reply`."""
