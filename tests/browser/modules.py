@@ -33,9 +33,7 @@ class Line:
     def _message(self, socket: WebSocketRoute, frame: dict[str, Any]) -> None:
         self.heard.append(frame)
         if frame["type"] == "hello" and self.refusals:
-            code = self.refusals.pop()
-            error = {"type": "error", "command": "hello", "code": code, "text": ""}
-            socket.send(json.dumps(error))
+            socket.send(json.dumps(self._refusal()))
         elif frame["type"] == "hello" and self.answers_hello:
             socket.send(json.dumps(HELLO))
         if frame["type"] == "heartbeat" and self.answers_heartbeat:
@@ -44,9 +42,13 @@ class Line:
     async def http(self, route: Route) -> None:
         self.posts.append(route.request.post_data_json["frames"])
         if self.status == 200:
-            await route.fulfill(json={"frames": [HELLO]})
+            answer = self._refusal() if self.refusals else HELLO
+            await route.fulfill(json={"frames": [answer]})
         else:
             await route.fulfill(status=self.status, json={})
+
+    def _refusal(self) -> dict[str, Any]:
+        return {"type": "error", "command": "hello", "code": self.refusals.pop(), "text": ""}
 
 
 async def blank_page(open_page: OpenPage, line: Line, device: dict[str, Any]) -> Page:

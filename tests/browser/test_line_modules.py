@@ -138,6 +138,22 @@ async def test_after_three_failed_sockets_the_same_frames_go_over_https(
     assert line.posts == []
 
 
+async def test_a_poll_whose_hello_the_server_could_not_look_up_is_no_line(
+    blank: Page, line: Line
+) -> None:
+    line.answers_hello = False
+    await connect(blank)
+    await later(blank, 35)
+    await until(blank, "polling")
+    line.refusals = ["unavailable"]
+    await blank.evaluate("connection.send({ type: 'message.post', text: 'hoi' })")
+    await later(blank, 0.001)
+    await until(blank, "waiting")
+    assert not await blank.evaluate("connection.send({ type: 'message.post', text: 'hoi' })")
+    await later(blank, 2)
+    await until(blank, "polling")
+
+
 async def test_many_long_frames_are_split_over_requests_of_a_size_that_is_taken(
     blank: Page, line: Line
 ) -> None:

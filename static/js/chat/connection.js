@@ -31,6 +31,10 @@ const TOO_MUCH = 4429;
 /** Frames of which only the last one of its kind is worth sending. */
 const FLEETING = new Set(["typing", "seen"]);
 
+/** The server could not look just now: the same as no answer, and sooner known. */
+const isHelloUnanswered = (frame) =>
+  frame.type === "error" && frame.command === "hello" && frame.code === "unavailable";
+
 const between = (low, high) => low + Math.random() * (high - low);
 
 /** Full jitter: anything up to 0.5 s, 1 s, 2 s … 30 s, so that a crowd does not come back at once. */
@@ -141,8 +145,7 @@ export class Connection {
       for (const waiting of pending) this.#socket.send(JSON.stringify(waiting));
       this.#planHeartbeat();
       this.#tellState();
-    } else if (frame.type === "error" && frame.command === "hello" && frame.code === "unavailable") {
-      // The server could not look just now. Waiting for its answer would be waiting in vain.
+    } else if (isHelloUnanswered(frame)) {
       return this.#drop();
     }
     if (frame.type === "restart") this.#leaveWithin(frame.within * second);
@@ -273,7 +276,7 @@ export class Connection {
     if (request !== this.#request) return; // stopped meanwhile, or a socket took over
     this.#request = null;
     if (FINAL_ANSWERS.has(status)) return this.#stop(FINAL_ANSWERS.get(status));
-    if (Array.isArray(frames)) this.#pollSucceeded(frames);
+    if (Array.isArray(frames) && !frames.some(isHelloUnanswered)) this.#pollSucceeded(frames);
     else this.#pollFailed(status);
   }
 
