@@ -45,6 +45,8 @@ REFRESH_SECONDS = 10.0
 DEAF_SWEEP_SECONDS = 0.6
 DEAF_REFRESH_SECONDS = 2.0
 CHUNK = 500
+# Rows that are written at once: meanwhile SQLite takes nobody's words.
+RENEW_CHUNK = 100
 
 T = TypeVar("T")
 
@@ -104,7 +106,7 @@ class Watch:
             await asyncio.sleep(0)
         followers = await self._followers()
         now = timezone.now()
-        for chunk in _chunks(heard):
+        for chunk in _chunks(heard, RENEW_CHUNK):
             await in_pool(_renew_visitors, chunk, now)
         if workers:
             await in_pool(Presence.renew_all, present, now=now)
@@ -235,9 +237,9 @@ class Watch:
             await asyncio.sleep(0)
 
 
-def _chunks(items: list[T]) -> Iterator[list[T]]:
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
+def _chunks(items: list[T], size: int = CHUNK) -> Iterator[list[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _renew_visitors(conversations: Iterable[str], now: datetime) -> None:

@@ -1,6 +1,7 @@
 """The desk's commands over its socket: every deed, every refusal, and nothing for strangers."""
 
 import uuid
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -11,9 +12,9 @@ from chat.models import Conversation, Visitor
 from chat.queue import WINDOW, Place
 from chat.visitor_peer import VisitorPeer
 from institutions.models import AuditEvent, Brand, User
-from roster.models import ConsultationHour, Presence, ServiceLine
+from roster.models import LEASE, ConsultationHour, Presence, ServiceLine
 from tests.chat.windows import desk_window, visitor_window
-from tests.people import be_present, begin_visit
+from tests.people import be_present, begin_visit, rights_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -328,3 +329,23 @@ async def test_desks_are_read_in_a_constant_number_of_queries(
 
     before, after = await in_pool(grow)
     assert after == before
+
+
+async def test_a_desk_whose_lease_ran_out_still_shows_the_chats_of_its_worker(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User, bilal: User
+) -> None:
+    from chat.reading import Desk
+
+    def read() -> dict[str, Any]:
+        be_present(anna)
+        chat = Conversation.start(visitor=begin_visit(brand), line=line)
+        chat.claim(rights_of(anna))
+        Presence.objects.filter(worker=anna).update(seen_at=timezone.now() - LEASE)
+        desk = Desk(line, timezone.now(), [anna.pk, bilal.pk])
+        assert desk.frame(bilal.pk, "nl")["mine"] == []
+        return desk.frame(anna.pk, "nl")
+
+    found = await in_pool(read)
+    assert len(found["mine"]) == 1
+    assert found["mine"][0]["present"] is True
+    assert found["availability"] == "paused"

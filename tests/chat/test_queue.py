@@ -17,6 +17,7 @@ from chat.queue import (
     WINDOW,
     Capacity,
     Waiting,
+    capacity_on,
     expected_waits,
     honest_places,
     order,
@@ -25,9 +26,9 @@ from chat.queue import (
     round_up,
     windows,
 )
-from institutions.models import Brand
-from roster.models import ConsultationHour, ServiceLine
-from tests.people import begin_visit
+from institutions.models import Brand, User
+from roster.models import LEASE, ConsultationHour, Presence, ServiceLine
+from tests.people import be_present, begin_visit, rights_of
 
 NOW = datetime(2026, 11, 21, 20, 0, tzinfo=UTC)
 RULES = QueueRules()
@@ -319,3 +320,24 @@ def test_the_place_in_the_queue_says_whether_the_turn_still_comes(
     assert [place.place for place in found] == [1, 2, 3, 4, 5, 6]
     assert [place.minutes for place in found] == [0, 0, 0, 0, 30, 30]
     assert [place.fits for place in found] == [True, True, True, True, False, False]
+
+
+def test_a_wait_ends_with_the_chats_that_began_first_of_who_is_there(
+    line: ServiceLine, brand: Brand, open_hour: ConsultationHour, anna: User, bilal: User
+) -> None:
+    now = timezone.now()
+    be_present(anna, bilal)
+    anna.chat_cap = 3
+    anna.save()
+    for minutes, worker in ((20, anna), (25, anna), (10, anna), (29, bilal)):
+        chat = Conversation.start(visitor=begin_visit(brand), line=line)
+        chat.claim(rights_of(worker), despite=True)
+        began = now - timedelta(minutes=minutes)
+        Conversation.objects.filter(pk=chat.pk).update(claimed_at=began)
+    Presence.objects.filter(worker=bilal).update(seen_at=now - LEASE)
+    capacity = capacity_on(line, now, 2)
+    assert capacity.elapsed == (timedelta(minutes=25), timedelta(minutes=20))
+    assert (capacity.free, capacity.slots) == (0, 3), "only places of who is there"
+    everything = capacity_on(line, now, 100)
+    assert len(everything.elapsed) == 3
+    assert expected_waits(capacity, 2) == expected_waits(everything, 2)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
+from daphne.server import Server  # isort: skip
 from klikvoor.pacing import PacedFactory, PacedServer, text_frame, whole_text
 
 # After Daphne, which installs the reactor that it needs.
@@ -91,6 +92,38 @@ async def test_an_open_window_keeps_neither_its_cookie_nor_its_browser() -> None
     await asyncio.sleep(0.01)
     assert taken[1].pop("came_at") <= time.monotonic()
     assert taken[1] == {"type": "websocket.receive", "text": "a word"}
+
+
+async def test_daphne_looks_at_all_connections_some_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_at: list[int] = []
+
+    def look(server: Server) -> None:
+        looked_at.append(len(server.connections))
+        for one in list(server.connections):
+            if one == "gone":
+                del server.connections[one]
+            else:
+                server.connections[one]["seen"] += 1
+
+    monkeypatch.setattr(Server, "timeout_checker", look)
+    monkeypatch.setattr("klikvoor.pacing.LOOK", 4)
+    server = PacedServer(None, endpoints=["tcp:0"])
+    server.connections = {number: {"seen": 0} for number in range(9)}
+    server.connections["gone"] = {}
+    server.timeout_checker()
+    server.connections.pop(5)  # left between two looks
+    server.connections["new"] = {"seen": 0}
+    for _ in range(2):
+        server.timeout_checker()
+    assert looked_at == [4, 3, 2]
+    assert server.connections.pop("new") == {"seen": 0}, "comes with the next ones"
+    assert server.connections == {number: {"seen": 1} for number in range(9) if number != 5}, (
+        "once each, and who is gone is gone"
+    )
+    server.timeout_checker()
+    assert sum(one["seen"] for one in server.connections.values()) == 8 + 4
 
 
 def window_of(server: PacedServer) -> Any:
