@@ -259,9 +259,9 @@ def returning(plan: Plan, directory: Path, result: Result) -> None:
 
 
 def queue(plan: Plan, directory: Path, result: Result) -> None:
-    """10,000 waiting, on SQLite: what the desk and the places cost, through the models."""
+    """10,000 waiting, on SQLite: what the desks and the places cost, through the models."""
     server = Klikvoor(directory, plan.server)
-    server.prepare(1, 0)
+    server.prepare(4 * plan.chats, 0)  # so many workers as well
     printed = server.python("-m", "bench.waiting", "--count", str(plan.waiting)).stdout
     for what, seconds in msgspec.json.decode(printed, type=dict[str, float]).items():
         result.add(f"queue of {plan.waiting:,}: {what}", seconds * 1000, "ms")

@@ -25,6 +25,7 @@ from django.utils import timezone
 from chat import queue
 from chat.models import Conversation, Visitor
 from chat.reading import Desk
+from chat.watch import read_desks
 from institutions.access import staff_of
 from institutions.models import User
 from roster.models import Presence, ServiceLine
@@ -59,6 +60,9 @@ def main() -> None:
     now = timezone.now()
     Presence.renew(worker.pk, now=now, state=Presence.State.AVAILABLE)
 
+    workers = set(User.objects.filter(memberships__role="worker").values_list("pk", flat=True))
+    Presence.renew_all(workers, now=now)
+
     def desk() -> Desk:
         return Desk(line, timezone.now(), [worker.pk])
 
@@ -76,6 +80,9 @@ def main() -> None:
         "the desk, read for a worker": median(desk),
         "the desk of one worker as a frame": median(
             lambda: msgspec.json.encode(read.frame(worker.pk, "nl"))
+        ),
+        f"the desks of {len(workers)} workers, as frames": median(
+            lambda: read_desks(line.pk, dict.fromkeys(workers, "nl"))
         ),
         "a claim of the first": median(claim),
         "a place told to everybody, as frames": median(

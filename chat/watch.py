@@ -223,7 +223,7 @@ class Watch:
         if not workers and not waiting:
             return
         frames, places = await in_pool(
-            _read_desk, line, {peer.worker_id: peer.language for peer in workers}
+            read_desks, line, {peer.worker_id: peer.language for peer in workers}
         )
         for part in _chunks(workers):
             for peer in part:
@@ -268,7 +268,7 @@ def _all_lines() -> list[int]:
     return list(ServiceLine.objects.values_list("pk", flat=True))
 
 
-def _read_desk(line: int, languages: dict[int, str]) -> tuple[dict[int, str], list[queue.Place]]:
+def read_desks(line: int, languages: dict[int, str]) -> tuple[dict[int, str], list[queue.Place]]:
     """Return the frame of each worker's desk, and everybody's place."""
     desk = Desk(ServiceLine.objects.get(pk=line), timezone.now(), languages)
     return {
