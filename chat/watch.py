@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
+from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils import timezone
 
 from chat import queue
@@ -88,7 +89,7 @@ class Watch:
         """One round over all windows of this process."""
         since, self._swept_at = self._swept_at, time.monotonic()
         workers: list[WorkerPeer] = []
-        visitors: dict[int, list[VisitorPeer]] = {}
+        newcomers: dict[int, list[VisitorPeer]] = {}
         present: set[int] = set()
         heard: list[str] = []
         # Once over thousands of windows: looking at each again and again is what a round would cost.
@@ -96,8 +97,9 @@ class Watch:
             for peer in part:
                 is_heard = peer.heard_at >= since and peer.has_said_hello
                 if isinstance(peer, VisitorPeer):
-                    visitors.setdefault(peer.visitor_id, []).append(peer)
-                    if is_heard and peer.stream is not None:
+                    if peer.stream is None:  # follows nothing yet, so nothing else looks after it
+                        newcomers.setdefault(peer.visitor_id, []).append(peer)
+                    elif is_heard:
                         heard.append(peer.stream.conversation)
                 elif isinstance(peer, WorkerPeer):
                     workers.append(peer)
@@ -111,12 +113,11 @@ class Watch:
         if workers:
             await in_pool(Presence.renew_all, present, now=now)
             await self._check_workers(workers)
-        for some in _chunks(list(visitors)):
+        for some in _chunks(list(newcomers)):
             here = await in_pool(Visitor.that_go_on, some)
             for visitor in some:
                 if visitor not in here:
-                    for window in visitors[visitor]:
-                        window.shut(GONE)
+                    _end(newcomers[visitor])
         await self._check_streams(followers)
 
     async def look_closely(self) -> None:
@@ -147,7 +148,9 @@ class Watch:
         for chunk in _chunks(list(followers)):
             changed: list[str] = []
             tops = await in_pool(_tops, chunk, timezone.now())
-            for conversation, status, top, institution, present in tops:
+            for conversation, status, top, institution, present, goes_on in tops:
+                if not goes_on:
+                    _end(peer for peer, _stream in followers[conversation])
                 for peer, stream in followers[conversation]:
                     if (
                         stream.status != status
@@ -242,20 +245,30 @@ def _chunks(items: list[T], size: int = CHUNK) -> Iterator[list[T]]:
         yield items[start : start + size]
 
 
+def _end(windows: Iterable[Peer]) -> None:
+    """The visit of these windows ended, and nobody told us."""
+    for window in windows:
+        if isinstance(window, VisitorPeer):
+            window.shut(GONE)
+
+
 def _renew_visitors(conversations: Iterable[str], now: datetime) -> None:
     Conversation.objects.live().filter(pk__in=conversations).update(visitor_seen_at=now)
 
 
-def _tops(conversations: list[str], now: datetime) -> list[tuple[str, str, int, int, bool]]:
-    """Return status, last number, institution (0: none) and whether the visitor is there, of each."""
+def _tops(conversations: list[str], now: datetime) -> list[tuple[str, str, int, int, bool, bool]]:
+    """Return status, last number, institution (0: none), whether the visitor is there and whether
+    the visit goes on, of each.
+    """
     # Rows and not objects, and no times: every window of the process is looked at every few seconds.
+    goes_on = ExpressionWrapper(Q(visitor__token_hash__isnull=False), BooleanField())
     found = Conversation.objects.filter(pk__in=conversations).order_by()
-    fields = ("pk", "status", "last_seq", "institution_id", "present")
+    fields = ("pk", "status", "last_seq", "institution_id", "present", "goes_on")
     return [
-        (pk, status, top, owner or 0, present)
-        for pk, status, top, owner, present in found.annotate(present=is_present(now)).values_list(
-            *fields
-        )
+        (pk, status, top, owner or 0, present, goes_on)
+        for pk, status, top, owner, present, goes_on in found.annotate(
+            present=is_present(now), goes_on=goes_on
+        ).values_list(*fields)
     ]
 
 

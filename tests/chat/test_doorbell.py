@@ -15,6 +15,7 @@ from chat.consumers import ChatConsumer
 from chat.database import in_pool
 from chat.hub import Hub, hub
 from chat.models import Conversation, Visitor
+from chat.peers import GONE
 from chat.watch import watch
 from chat.worker_peer import WorkerPeer
 from institutions.models import User
@@ -61,6 +62,25 @@ async def test_who_was_not_told_of_a_takeover_hears_no_word_after_it(
         assert "message.posted" not in told
         await desk.say("heartbeat")
         assert (await desk.hear("heartbeat"))["top"] == {}
+
+
+async def test_the_watch_closes_the_windows_of_a_visit_that_ended_elsewhere(
+    active_conversation: Conversation, visitor: Visitor, anna: User
+) -> None:
+    async with (
+        visitor_window(visitor) as young,
+        visitor_window(visitor, hello=None) as newcomer,
+        desk_window(anna, opens=active_conversation.pk) as desk,
+    ):
+        await watch.sweep()
+        await young.say("heartbeat")
+        await young.hear("heartbeat")
+        with doorbell_away():
+            await in_pool(Visitor.objects.filter(pk=visitor.pk).update, token_hash=None)
+        await watch.sweep()
+        assert [await young.closed(), await newcomer.closed()] == [GONE, GONE]
+        await desk.say("heartbeat")
+        assert await desk.hear("heartbeat"), "only hers"
 
 
 async def test_nothing_is_told_before_it_is_known_that_it_may_be_read(
