@@ -12,6 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -56,6 +57,21 @@ T = TypeVar("T")
 Followers = dict[str, list[tuple[Peer, Stream]]]
 
 
+@dataclass(slots=True)
+class Round:
+    """The windows of one round.
+
+    `newcomers`: visitors' windows that follow nothing yet, so that nothing else looks after them.
+    `heard`, `present`: conversations and workers that gave a sign of life since the last round.
+    """
+
+    followers: Followers = field(default_factory=dict)
+    newcomers: dict[int, list[VisitorPeer]] = field(default_factory=dict)
+    heard: list[str] = field(default_factory=list)
+    workers: list[WorkerPeer] = field(default_factory=list)
+    present: set[int] = field(default_factory=set)
+
+
 class Watch:
     """The clockwork of one process; `start` runs it on the current event loop."""
 
@@ -88,42 +104,46 @@ class Watch:
     async def sweep(self) -> None:
         """One round over all windows of this process."""
         since, self._swept_at = self._swept_at, time.monotonic()
-        workers: list[WorkerPeer] = []
-        newcomers: dict[int, list[VisitorPeer]] = {}
-        present: set[int] = set()
-        heard: list[str] = []
-        # Once over thousands of windows: looking at each again and again is what a round would cost.
-        for part in _chunks(list(self.hub.peers)):
-            for peer in part:
-                is_heard = peer.heard_at >= since and peer.has_said_hello
-                if isinstance(peer, VisitorPeer):
-                    if peer.stream is None:  # follows nothing yet, so nothing else looks after it
-                        newcomers.setdefault(peer.visitor_id, []).append(peer)
-                    elif is_heard:
-                        heard.append(peer.stream.conversation)
-                elif isinstance(peer, WorkerPeer):
-                    workers.append(peer)
-                    if is_heard:
-                        present.add(peer.worker_id)
-            await asyncio.sleep(0)
-        followers = await self._followers()
+        found = await self._look_over(since)
         now = timezone.now()
-        for chunk in _chunks(heard, RENEW_CHUNK):
+        for chunk in _chunks(found.heard, RENEW_CHUNK):
             await in_pool(_renew_visitors, chunk, now)
-        if workers:
-            await in_pool(Presence.renew_all, present, now=now)
-            await self._check_workers(workers)
-        for some in _chunks(list(newcomers)):
+        if found.workers:
+            await in_pool(Presence.renew_all, found.present, now=now)
+            await self._check_workers(found.workers)
+        for some in _chunks(list(found.newcomers)):
             here = await in_pool(Visitor.that_go_on, some)
             for visitor in some:
                 if visitor not in here:
-                    _end(newcomers[visitor])
-        await self._check_streams(followers)
+                    _end(found.newcomers[visitor])
+        await self._check_streams(found.followers)
 
     async def look_closely(self) -> None:
         """Find what other processes stored while nothing of them is heard."""
         if self.hub.is_deaf:
-            await self._check_streams(await self._followers())
+            await self._check_streams((await self._look_over(0.0)).followers)
+
+    async def _look_over(self, since: float) -> Round:
+        """Sort all windows, once: looking at thousands again and again is what a round would cost."""
+        found = Round()
+        for part in _chunks(list(self.hub.peers)):
+            for peer in part:
+                is_heard = peer.heard_at >= since and peer.has_said_hello
+                if isinstance(peer, VisitorPeer):
+                    if (stream := peer.stream) is None:
+                        found.newcomers.setdefault(peer.visitor_id, []).append(peer)
+                        continue
+                    found.followers.setdefault(stream.conversation, []).append((peer, stream))
+                    if is_heard:
+                        found.heard.append(stream.conversation)
+                elif isinstance(peer, WorkerPeer):
+                    found.workers.append(peer)
+                    if is_heard:
+                        found.present.add(peer.worker_id)
+                    for stream in peer.streams():
+                        found.followers.setdefault(stream.conversation, []).append((peer, stream))
+            await asyncio.sleep(0)
+        return found
 
     async def _check_workers(self, workers: list[WorkerPeer]) -> None:
         rights = await in_pool(staff_of_sessions, {peer.session_key for peer in workers})
@@ -133,15 +153,6 @@ class Watch:
                 peer.shut(GONE)
             elif not staff.is_worker:
                 peer.shut(LOST_RIGHT)
-
-    async def _followers(self) -> Followers:
-        followers: Followers = {}
-        for part in _chunks(list(self.hub.peers)):
-            for peer in part:
-                for stream in peer.streams():
-                    followers.setdefault(stream.conversation, []).append((peer, stream))
-            await asyncio.sleep(0)
-        return followers
 
     async def _check_streams(self, followers: Followers) -> None:
         self._present = {key: was for key, was in self._present.items() if key in followers}
