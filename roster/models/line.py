@@ -2,6 +2,7 @@
 
 import zoneinfo
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,8 +13,14 @@ from django.utils.translation import gettext_lazy as _
 from institutions.models import AuditEvent, Brand, User
 
 
+@cache
+def zones() -> set[str]:
+    """Every time zone there is. Looking for them reads hundreds of files."""
+    return zoneinfo.available_timezones()
+
+
 def is_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones():
+    if name not in zones():
         raise ValidationError(_("Deze tijdzone bestaat niet."))
 
 
