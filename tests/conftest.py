@@ -11,10 +11,8 @@ import base64
 import inspect
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import django
@@ -129,18 +127,17 @@ def django_db_keepdb() -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> Path | None:
-    """Keep the SQLite file as `migrate` left it, for tests that bring their own: it took seconds."""
-    database, migrated = DIRECTORY / "test.sqlite3", DIRECTORY / "migrated.sqlite3"
-    if not database.exists():
-        # On PostgreSQL, and where no test asks for a database.
-        return None
-    with (
-        closing(sqlite3.connect(database)) as made,
-        closing(sqlite3.connect(migrated)) as kept,
-    ):
-        made.backup(kept)
-    return migrated
+def django_db_setup(django_db_setup: None) -> None:
+    """Keep the database as `migrate` left it, for tests that bring their own."""
+    from django.db import connection
+
+    from tests import migrated
+
+    name = connection.settings_dict["NAME"]
+    if TEST_DATABASE == "postgresql" and name == connection.settings_dict["TEST"]["NAME"]:
+        migrated.keep_postgresql(os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{name}")
+    elif TEST_DATABASE == "sqlite" and (DIRECTORY / "test.sqlite3").exists():
+        migrated.keep_sqlite(DIRECTORY / "test.sqlite3")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -176,15 +176,11 @@ def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(
-    django_db_setup: Path | None, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def migrated_database(django_db_setup: None) -> Path:
     """A SQLite file to copy: migrated, and nobody was there yet."""
-    if django_db_setup is not None:
-        return django_db_setup
-    path = tmp_path_factory.mktemp("migrated") / "klikvoor.sqlite3"
-    manage("migrate", "--verbosity", "0", env=environment(DATABASE_URL=f"sqlite:///{path}"))
-    return path
+    from tests import migrated
+
+    return migrated.sqlite()
 
 
 @pytest.fixture(scope="session")
@@ -259,6 +255,8 @@ def hold_open(database: str) -> None:
 def _big_site(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    from tests import migrated
+
     directory = tmp_path_factory.mktemp("big")
     # Another user than root runs PostgreSQL, and has to pass.
     for parent in (directory, *directory.parents[:2]):
@@ -269,7 +267,7 @@ def _big_site(
     env = environment(
         DATABASE_URL=database, REDIS_URL=redis, EMAIL_URL=f"filemail:///{directory}/mail"
     )
-    manage("migrate", "--verbosity", "0", env=env)
+    migrated.fill_postgresql(database)
     manage("demo", env=env | {"DEMO": "1"})
     hold_open(database)
     yield env, sessions_of_everybody(env)

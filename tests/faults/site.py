@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from tests import services
+from tests import migrated, services
 from tests.faults.mailbox import Mailbox
 from tests.nginx import Nginx
 from tests.servers import ROOT, Server, environment, manage
@@ -160,7 +160,9 @@ class Embedded(Site):
 
     def prepare(self) -> dict[str, str]:
         # A real disk where there is one: in memory a commit costs nothing.
-        return environment(DATABASE_URL=f"sqlite:///{self.directory / 'faults.sqlite3'}")
+        database = self.directory / "faults.sqlite3"
+        shutil.copy(migrated.sqlite(), database)
+        return environment(DATABASE_URL=f"sqlite:///{database}")
 
     async def full_disk(self, seconds: float) -> None:
         """Let no file of the server grow, for a while."""
@@ -201,8 +203,10 @@ class Scaled(Site):
         self.redis: subprocess.Popen[bytes] | None = None
         self.redis_socket = self.directory / "redis.sock"
         self.start_redis()
+        database = f"postgres://postgres:@/{socket}/klikvoor"
+        migrated.fill_postgresql(database)
         return environment(
-            DATABASE_URL=f"postgres://postgres:@/{socket}/klikvoor",
+            DATABASE_URL=database,
             REDIS_URL=f"unix://{self.redis_socket}",
             DATABASE_POOL="10",
         )

@@ -1,6 +1,7 @@
 """Hostile windows on real servers: they are cut off, cost little, and slow nobody else.
 
-On Daphne as `manage.py serve` runs it, and on uvicorn, which may carry the scaled shape.
+On Daphne as `manage.py serve` runs it, and on uvicorn, which may carry the scaled shape. About
+sockets, whatever the database is: the site brings its own SQLite.
 """
 
 import asyncio
@@ -79,12 +80,6 @@ class Place:
         return await self.site.door.ask(
             "talk", worker=self.worker["id"], messages=messages, letters=letters
         )
-
-
-@pytest.fixture(autouse=True)
-def _once(kind_of_database: str) -> None:
-    if kind_of_database == "sqlite" and "HOSTILE" not in os.environ:
-        pytest.skip("about sockets, whatever the database is: TEST_DATABASE=postgresql runs it")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", params=["daphne", "uvicorn"])
