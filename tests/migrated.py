@@ -63,7 +63,9 @@ def fill_postgresql(url: str) -> None:
     """Migrate this empty database."""
     if "postgresql" in _kept:
         script = str(_kept["postgresql"])
-        _program("psql", url, "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "-1f", script)
+        _program(
+            "psql", url, "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "-1f", script
+        )
     else:
         manage("migrate", "--verbosity", "0", env=environment(DATABASE_URL=url))
         keep_postgresql(url)

@@ -4,6 +4,7 @@
 processes on PostgreSQL and Redis. Both have session keys by name, for requests without a sign-in.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -66,6 +67,7 @@ class Server:
         self.arguments = arguments
         self.log_file = directory / f"server-{self.port}.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.helpers: dict[str, subprocess.Popen[str]] = {}
 
     def start(self) -> None:
         """Start, and return once a page is answered."""
@@ -126,6 +128,36 @@ class Server:
     def log(self) -> str:
         """Return everything that the process wrote so far."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    # --- Processes of ours on the same site -----------------------------------------------------
+
+    def ask(self, module: str, order: object) -> Any:
+        """Let a process that runs this module carry out an order, and return what it answers.
+
+        It stays for the next order, because starting takes it longer than what it is asked.
+        """
+        if module not in self.helpers:
+            self.helpers[module] = subprocess.Popen(
+                [sys.executable, "-m", module],
+                cwd=ROOT,
+                env=self.env | {"DJANGO_SETTINGS_MODULE": "klikvoor.settings"},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        helper = self.helpers[module]
+        assert helper.stdin is not None
+        assert helper.stdout is not None
+        helper.stdin.write(json.dumps(order) + "\n")
+        helper.stdin.flush()
+        answer = helper.stdout.readline()
+        assert answer, f"{module} failed"
+        return json.loads(answer)
+
+    def dismiss(self) -> None:
+        """Let those processes end."""
+        while self.helpers:
+            self.helpers.popitem()[1].communicate()
 
     # --- The SQLite database of this server, beside it ------------------------------------------
 

@@ -140,6 +140,7 @@ def _server_of_module(
     )
     server = Server(directory, env)
     yield server
+    server.dismiss()
     server.stop()
 
 

@@ -1,6 +1,7 @@
-"""Put young people in the queue of a site: `python -m tests.browser.queue_up now normal …`.
+"""A process that puts young people in the queue of a site: `python -m tests.browser.queue_up`.
 
-Prints `conversation token` for each. The token is what the cookie of their browser holds.
+Each line that it reads is a list of urgencies; it answers each with a list of `[conversation,
+token]`. The token is what the cookie of their browser holds.
 """
 
 import json
@@ -9,13 +10,13 @@ import sys
 import django
 
 
-def main(urgencies: list[str]) -> None:
-    django.setup()
+def queue_up(urgencies: list[str]) -> list[tuple[str, str]]:
     from chat.models import Conversation, Visitor
     from institutions.models import Brand
 
     brand = Brand.objects.get(is_default=True)
     line = brand.lines.get()
+    made = []
     for urgency in urgencies:
         visitor, token = Visitor.begin(brand, "nl")
         intake = {
@@ -25,8 +26,11 @@ def main(urgencies: list[str]) -> None:
         conversation = Conversation.start(
             visitor=visitor, line=line, urgency=urgency, intake=json.dumps(intake)
         )
-        print(conversation.pk, token)  # noqa: T201
+        made.append((conversation.pk, token))
+    return made
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    django.setup()
+    for order in sys.stdin:
+        print(json.dumps(queue_up(json.loads(order))), flush=True)  # noqa: T201

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from tests.browser.pages import (
     assert_accessible,
     assert_accessible_everywhere,
 )
-from tests.servers import ROOT, Server
+from tests.servers import Server
 
 WorkerPage = Callable[..., Awaitable[Page]]
 # The desks hear of a change that another process made with the refresh of every ten seconds.
@@ -54,15 +52,7 @@ class Young:
 
 def queue_up(server: Server, *urgencies: str) -> list[Young]:
     """Put people in the queue, before the desks open."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "tests.browser.queue_up", *urgencies],
-        cwd=ROOT,
-        env=server.env | {"DJANGO_SETTINGS_MODULE": "klikvoor.settings"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [Young(*line.split()) for line in printed.splitlines()]
+    return [Young(*one) for one in server.ask("tests.browser.queue_up", list(urgencies))]
 
 
 async def come_in(young: Young, open_page: OpenPage) -> Page:
