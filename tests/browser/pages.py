@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+ELSEWHERE = re.compile(r"^https?://(?!localhost[:/])")
 CONNECTION_BROKE = re.compile(
     r"net::ERR_|WebSocket connection to|Failed to load resource|Failed to fetch"
 )
@@ -50,10 +51,23 @@ class OpenPage:
             **more,
         )
         context.set_default_timeout(10_000)
-        await context.route(re.compile(r"^https?://(?!localhost[:/])"), self._elsewhere)
+        if "leaves_site" in self.marks:
+            # Only here, because a browser whose requests are looked at by a test caches nothing.
+            await context.route(ELSEWHERE, self._elsewhere)
+        else:
+            context.on("request", self._look)
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.problems.append(f"script: {error.error}"))
         return await context.new_page()
+
+    def _look(self, request: Request) -> None:
+        """Note who asks another host; the browser knows none (`browser_type_launch_args`)."""
+        if not ELSEWHERE.search(request.url):
+            return
+        if request.is_navigation_request():
+            self.left_for.append(request.url)
+        else:
+            self.problems.append(f"a request to another host: {request.url}")
 
     async def _elsewhere(self, route: Route, request: Request) -> None:
         if request.is_navigation_request():
