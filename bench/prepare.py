@@ -20,7 +20,6 @@ import msgspec
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 from django.db import transaction
 from django.utils import timezone
@@ -29,6 +28,7 @@ from bench.load import Seat
 from chat.models import Conversation, Visitor
 from institutions.access import Staff, staff_of
 from institutions.models import Brand, Institution, Membership, User
+from institutions.sessions import SessionStore
 from roster.models import Presence, ServiceLine
 
 # The holders of idle chats have no desk open; this keeps the jobs from giving their chats back.

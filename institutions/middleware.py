@@ -1,11 +1,13 @@
-"""Staff pages are for staff with a second factor."""
+"""Who asks: sign-ins, and that staff pages are for staff with a second factor."""
 
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.middleware import AuthenticationMiddleware, get_user
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 
 from institutions.access import is_complete, staff_of
 from institutions.models import User
@@ -25,6 +27,28 @@ BEFORE_SECOND_FACTOR = frozenset(
         "mfa_login_webauthn",
     }
 )
+
+
+class SignInMiddleware(AuthenticationMiddleware):
+    """Django's, but a sign-in that moves to a new SECRET_KEY keeps the key of its session.
+
+    Django gives it another one. A request that was sent with the old one a moment before then finds
+    nothing, and its answer takes the new cookie away: signed out, in the middle of a chat. And a desk
+    that is open knows only the key that it was opened with.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: _user_of(request))  # type: ignore[assignment]
+
+
+def _user_of(request: HttpRequest) -> Any:
+    session: Any = request.session
+    session.keeps_key = True
+    try:
+        return get_user(request)
+    finally:
+        session.keeps_key = False
 
 
 class StaffMiddleware:

@@ -41,7 +41,6 @@ class Line:
         self.person = person
         self.browser = Browser(world, cookie)
         # The cookies with which the socket was opened; pages may have changed them since.
-        self.opened_with: dict[str, str] = {}
         self.rng = rng
         self.socket: ClientConnection | None = None
         self.is_up = False
@@ -110,7 +109,6 @@ class Line:
         try:
             port = self.world.port(self.rng)
             origin = self.world.origin(port)
-            self.opened_with = dict(self.browser.cookies)
             # fmt: off
             socket = await connect(
                 f"{origin.replace('http', 'ws', 1)}{self.socket_path}", origin=origin,

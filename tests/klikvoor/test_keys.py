@@ -9,7 +9,7 @@ from allauth.mfa.models import Authenticator
 from channels_redis.pubsub import RedisPubSubChannelLayer
 from cryptography.fernet import InvalidToken
 from django.core.management import CommandError, call_command
-from django.test import override_settings
+from django.test import Client, override_settings
 
 from chat import pressure
 from chat.models import Conversation, ConversationKey, Epoch, Visitor
@@ -21,7 +21,7 @@ from klikvoor.startup import database_problems
 from klikvoor.wrapped import USES, used_names
 from tests.chat.test_pressure import request, solve
 from tests.klikvoor.test_backups import TEXT, texts, write
-from tests.people import TOTP_SECRET, begin_visit, sign_in
+from tests.people import ORIGIN, PASSWORD, TOTP_SECRET, begin_visit, sign_in
 from triage.models import Intake
 
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -154,12 +154,42 @@ def test_a_sign_in_outlives_a_new_secret_key_with_the_old_one_behind(
 
     with override_settings(SECRET_KEY=SECRET, SECRET_KEY_FALLBACKS=[old]):
         assert staff_of_session(key), "a socket"
-        assert client.get("/staff/").headers["Location"] == "/desk/"
-        renewed = client.session.session_key
+        answer = client.get("/staff/")
+        assert answer.headers["Location"] == "/desk/"
+        assert client.session.session_key == key, "which the desks that are open know"
 
     with override_settings(SECRET_KEY=SECRET):
-        assert staff_of_session(renewed), "the page renewed it"
-        assert staff_of_session(key) is None
+        assert staff_of_session(key), "the page moved it"
+
+
+def test_no_request_under_way_loses_its_sign_in_to_a_new_secret_key(
+    anna: User, settings: Any
+) -> None:
+    first = sign_in(anna)
+    second = Client(headers={"origin": ORIGIN, "sec-fetch-site": "same-origin"})
+    second.cookies = type(first.cookies)(first.cookies.output(header=""))
+    with override_settings(SECRET_KEY=SECRET, SECRET_KEY_FALLBACKS=[settings.SECRET_KEY]):
+        assert first.get("/staff/").headers["Location"] == "/desk/"
+        answer = second.get("/staff/")  # sent before the answer to the first one came
+        assert answer.headers["Location"] == "/desk/"
+        gone = [cookie for cookie in answer.cookies.values() if cookie["max-age"] == 0]
+        assert not gone
+
+
+def test_a_new_password_still_gives_the_session_another_key(anna: User) -> None:
+    client = sign_in(anna)
+    key = client.session.session_key
+    answer = client.post(
+        "/accounts/password/change/",
+        {
+            "oldpassword": PASSWORD,
+            "password1": "een ander lang wachtwoord",
+            "password2": "een ander lang wachtwoord",
+        },
+    )
+    assert answer.status_code == 302
+    assert client.session.session_key != key
+    assert staff_of_session(key) is None
 
 
 def test_a_process_with_the_new_secret_behind_takes_sign_ins_of_one_with_it_in_front(
