@@ -1,12 +1,13 @@
 #!/bin/sh
 # Restart every serving process of this machine, one after the other, and then the jobs.
 #
-#     deploy/rolling-restart.sh            # all klikvoor@PORT.service that are active
+#     deploy/rolling-restart.sh            # all klikvoor@PORT.service that run, or try to
 #     deploy/rolling-restart.sh 8001 8002  # these
 #
 # A process is only stopped while another one is ready, and the next one only after this one is ready
 # again. One that does not come up ends the script: the others go on with what they run. People keep
-# talking: each window is told when to come back, and finds another process.
+# talking: each window is told when to come back, and finds another process. Those that are not ready
+# come first: after a version that did not come up, the way back must not begin with who still serves.
 set -eu
 
 ready=${READY:-/healthz/ready}
@@ -22,11 +23,20 @@ is_ready() {
 command -v curl >/dev/null || { say "This needs curl. On Debian: apt install curl"; exit 2; }
 
 if [ $# -eq 0 ]; then
+    # One that ends at every start is `activating` for most of the time.
     # shellcheck disable=SC2046  # one word for each port
-    set -- $("$systemctl" list-units --plain --no-legend --state=active 'klikvoor@*.service' |
+    set -- $("$systemctl" list-units --plain --no-legend --state=active,activating 'klikvoor@*.service' |
         sed -n 's/^ *klikvoor@\([0-9][0-9]*\)\.service .*/\1/p')
 fi
 [ $# -gt 0 ] || { say "No klikvoor@PORT.service is active."; exit 2; }
+
+well=
+ill=
+for port in "$@"; do
+    if is_ready "$port"; then well="$well $port"; else ill="$ill $port"; fi
+done
+# shellcheck disable=SC2086  # one word for each port
+set -- $ill $well
 
 for port in "$@"; do
     other=
