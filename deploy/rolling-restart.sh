@@ -11,6 +11,7 @@
 set -eu
 
 ready=${READY:-/healthz/ready}
+jobs=${JOBS:-8090} # the port in klikvoor-jobs.service
 patience=${PATIENCE:-60}
 systemctl=${SYSTEMCTL:-systemctl}
 
@@ -20,12 +21,25 @@ is_ready() {
     curl --silent --fail --max-time 3 --output /dev/null "http://127.0.0.1:$1$ready"
 }
 
+# One that ends at every start is `activating` for most of the time.
+running() {
+    "$systemctl" list-units --plain --no-legend --state=active,activating "$1"
+}
+
+becomes_ready() {
+    left=$patience
+    until is_ready "$1"; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 1
+    done
+}
+
 command -v curl >/dev/null || { say "This needs curl. On Debian: apt install curl"; exit 2; }
 
 if [ $# -eq 0 ]; then
-    # One that ends at every start is `activating` for most of the time.
     # shellcheck disable=SC2046  # one word for each port
-    set -- $("$systemctl" list-units --plain --no-legend --state=active,activating 'klikvoor@*.service' |
+    set -- $(running 'klikvoor@*.service' |
         sed -n 's/^ *klikvoor@\([0-9][0-9]*\)\.service .*/\1/p')
 fi
 [ $# -gt 0 ] || { say "No klikvoor@PORT.service is active."; exit 2; }
@@ -49,20 +63,20 @@ for port in "$@"; do
     fi
     say "Restarting $port"
     "$systemctl" restart "klikvoor@$port.service"
-    left=$patience
-    until is_ready "$port"; do
-        left=$((left - 1))
-        if [ "$left" -le 0 ]; then
-            say "$port is not ready after $patience seconds; the rest was left alone."
-            say "journalctl --unit klikvoor@$port says why."
-            exit 1
-        fi
-        sleep 1
-    done
+    if ! becomes_ready "$port"; then
+        say "$port is not ready after $patience seconds; the rest was left alone."
+        say "journalctl --unit klikvoor@$port says why."
+        exit 1
+    fi
 done
 
-if "$systemctl" is-active --quiet klikvoor-jobs.service; then
+if [ -n "$(running klikvoor-jobs.service)" ]; then
     say "Restarting the jobs"
     "$systemctl" restart klikvoor-jobs.service
+    if ! becomes_ready "$jobs"; then
+        say "The jobs are not ready after $patience seconds: no mail goes out, and nobody is asked to open."
+        say "journalctl --unit klikvoor-jobs says why."
+        exit 1
+    fi
 fi
 say "Done."

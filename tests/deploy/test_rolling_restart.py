@@ -19,7 +19,11 @@ from tests.deploy.files import DEPLOY
 SYSTEMCTL = """#!/bin/sh
 echo "$@" >> "$CALLS"
 case $1 in
-list-units) for port in $PORTS; do echo "klikvoor@$port.service loaded active running Klikvoor"; done ;;
+list-units)
+    case "$*" in
+    *klikvoor@*) for port in $PORTS; do echo "klikvoor@$port.service loaded active running Klikvoor"; done ;;
+    *) [ -z "$NO_JOBS" ] && echo "klikvoor-jobs.service loaded activating auto-restart Klikvoor's jobs" ;;
+    esac ;;
 esac
 """
 
@@ -64,7 +68,7 @@ def processes() -> Iterator[list[Process]]:
 
 
 def run(
-    processes: list[Process], directory: Path, *ports: int
+    processes: list[Process], directory: Path, *ports: int, jobs_port: int | None = None
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     systemctl = directory / "systemctl"
     systemctl.write_text(SYSTEMCTL)
@@ -78,6 +82,8 @@ def run(
             "CALLS": str(calls),
             "PORTS": " ".join(str(one.port) for one in processes),
             "PATIENCE": "1",
+            "JOBS": str(jobs_port or processes[-1].port),
+            "NO_JOBS": "" if jobs_port is None or jobs_port else "1",
         },
         capture_output=True,
         text=True,
@@ -114,7 +120,7 @@ def test_one_that_does_not_come_up_leaves_the_rest_alone(
 def test_the_last_one_that_is_ready_is_not_stopped(
     processes: list[Process], tmp_path: Path
 ) -> None:
-    first, second, third = processes
+    first, _, third = processes
     first.is_ready = third.is_ready = False
     done, calls = run(processes, tmp_path)
     assert done.returncode == 1
@@ -143,6 +149,22 @@ def test_who_did_not_come_up_is_the_first_on_the_way_back(
         f"restart klikvoor@{one.port}.service" for one in (second, first, third)
     ]
     assert "--state=active,activating" in calls[0], "systemd calls it so while it tries"
+
+
+def test_jobs_that_do_not_come_up_are_told_of(processes: list[Process], tmp_path: Path) -> None:
+    *serving, jobs = processes
+    jobs.is_ready = False
+    done, _ = run(serving, tmp_path, jobs_port=jobs.port)
+    assert done.returncode == 1
+    assert "The jobs are not ready" in done.stderr
+
+
+def test_a_machine_without_jobs_is_done_with_its_processes(
+    processes: list[Process], tmp_path: Path
+) -> None:
+    done, calls = run(processes, tmp_path, jobs_port=0)
+    assert done.returncode == 0, done.stderr
+    assert "restart klikvoor-jobs.service" not in calls
 
 
 def test_some_can_be_named(processes: list[Process], tmp_path: Path) -> None:
