@@ -25,7 +25,30 @@ def test_there_are_units() -> None:
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
 def test_every_command_exists(unit: Path) -> None:
     (command,) = lines(unit, "ExecStart")
-    try_command(command.replace("%i", "8001"))
+    try_command(command.removeprefix("/usr/bin/env ").replace("%i", "8001"))
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_a_process_stays_with_the_packages_of_its_release(unit: Path, tmp_path: Path) -> None:
+    """`current` leads to the next one before it ends, and much is imported late."""
+    for release in ("1", "2"):
+        subprocess.run(
+            [sys.executable, "-m", "venv", "--without-pip", tmp_path / release / ".venv"],
+            check=True,
+        )
+    current = tmp_path / "current"
+    current.symlink_to("1")
+    (command,) = lines(unit, "ExecStart")
+    (directory,) = lines(unit, "WorkingDirectory")
+    python, _, _ = command.partition(" manage.py")
+    shown = subprocess.run(
+        [*python.replace(directory, str(current)).split(), "-c", "import sys; print(sys.prefix)"],
+        cwd=current,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert Path(shown.stdout.strip()) == (tmp_path / "1/.venv").resolve()
 
 
 def test_every_setting_is_read() -> None:
@@ -53,6 +76,13 @@ def test_the_list_of_what_was_erased_can_be_written() -> None:
     assert file.parent == Path("/var/lib") / state
 
 
+@pytest.mark.parametrize("name", ["klikvoor@.service", "klikvoor-jobs.service"])
+def test_the_target_is_stopped_once_nobody_is_left(name: str) -> None:
+    """systemctl waits for what it stops itself only; what starts behind the target stops before it."""
+    assert "klikvoor.target" in lines(UNITS / name, "PartOf")
+    assert "klikvoor.target" in lines(UNITS / name, "After")
+
+
 def test_all_units_are_hardened_alike() -> None:
     assert (UNITS / "klikvoor-.service.d/hardening.conf").resolve() == HARDENING
 
@@ -65,7 +95,7 @@ def installed(tmp_path: Path) -> Path:
     directory = tmp_path / "units"
     shutil.copytree(UNITS, directory, symlinks=True)
     for unit in directory.glob("*.service"):
-        text = unit.read_text().replace("/opt/klikvoor/current/.venv/bin/python", sys.executable)
+        text = unit.read_text().replace("/usr/bin/env .venv/bin/python", sys.executable)
         assert sys.executable in text
         unit.write_text(text.replace("file:/opt/klikvoor/current/", f"file:{ROOT}/"))
     shutil.copy(directory / "klikvoor@.service", directory / "klikvoor@8001.service")

@@ -126,6 +126,18 @@ async def test_daphne_looks_at_all_connections_some_at_a_time(
     assert sum(one["seen"] for one in server.connections.values()) == 8 + 4
 
 
+@pytest.mark.asyncio
+async def test_one_whose_application_ended_first_does_not_keep_the_others_from_ending() -> None:
+    """Daphne raises KeyError there, which twisted logs as CRITICAL at an ordinary restart."""
+    server = PacedServer(None, endpoints=["tcp:0"])
+    running = asyncio.ensure_future(asyncio.sleep(60))
+    everything = {"ended": {"connected": 0}, "runs": {"application_instance": running}}
+    server.connections = everything
+    await server.kill_all_applications().asFuture(asyncio.get_running_loop())
+    assert running.cancelled()
+    assert server.connections is everything
+
+
 def window_of(server: PacedServer) -> Any:
     """A window of a server that listens to nobody."""
     server.connections = {}
