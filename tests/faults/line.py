@@ -40,7 +40,6 @@ class Line:
         self.world = world
         self.person = person
         self.browser = Browser(world, cookie)
-        # The cookies with which the socket was opened; pages may have changed them since.
         self.rng = rng
         self.socket: ClientConnection | None = None
         self.is_up = False
