@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -289,11 +290,21 @@ class Crowd:
         began = time.perf_counter() + 0.05
         moments = [began + n / rate for n in range(int(rate * seconds))]
 
+        def write(due: list[tuple[Person, float]]) -> None:
+            for writer, moment in due:
+                self.book.write(writer, moment)
+
         def pace(writers: Iterator[Person]) -> None:
-            # In a thread, because the timers of the loop tick in whole milliseconds.
-            for due, writer in zip(moments, writers, strict=False):
-                time.sleep(max(0.0, due - time.perf_counter()))
-                loop.call_soon_threadsafe(self.book.write, writer, due)
+            # In a thread, because the timers of the loop tick in whole milliseconds. What is due
+            # together goes together: waking the loop for each would be the limit before the server is.
+            left = deque(moments)
+            while left:
+                time.sleep(max(0.0, left[0] - time.perf_counter()))
+                now = time.perf_counter()
+                due = []
+                while left and left[0] <= now:
+                    due.append((next(writers), left.popleft()))
+                loop.call_soon_threadsafe(write, due)
 
         turns = itertools.cycle([a for a, _ in self.chats] + [b for _, b in self.chats])
         with ThreadPoolExecutor(1) as executor:
