@@ -107,6 +107,14 @@ async def test_the_network_coming_back_ends_the_waiting(blank: Page, line: Line)
     await until(blank, "open")
 
 
+async def poll(blank: Page, line: Line) -> None:
+    """Come to talk over HTTPS: no socket is answered."""
+    line.answers_hello = False
+    await connect(blank)
+    await later(blank, 35)
+    await until(blank, "polling")
+
+
 async def test_after_three_failed_sockets_the_same_frames_go_over_https(
     blank: Page, line: Line
 ) -> None:
@@ -141,10 +149,7 @@ async def test_after_three_failed_sockets_the_same_frames_go_over_https(
 async def test_a_poll_whose_hello_the_server_could_not_look_up_is_no_line(
     blank: Page, line: Line
 ) -> None:
-    line.answers_hello = False
-    await connect(blank)
-    await later(blank, 35)
-    await until(blank, "polling")
+    await poll(blank, line)
     line.refusals = ["unavailable"]
     await blank.evaluate("connection.send({ type: 'message.post', text: 'hoi' })")
     await later(blank, 0.001)
@@ -157,10 +162,7 @@ async def test_a_poll_whose_hello_the_server_could_not_look_up_is_no_line(
 async def test_many_long_frames_are_split_over_requests_of_a_size_that_is_taken(
     blank: Page, line: Line
 ) -> None:
-    line.answers_hello = False
-    await connect(blank)
-    await later(blank, 35)
-    await until(blank, "polling")
+    await poll(blank, line)
     line.posts.clear()
     await blank.evaluate(
         "for (let n = 0; n < 30; n += 1) connection.send({ n, text: '€'.repeat(4000) })"
